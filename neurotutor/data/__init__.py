@@ -1,0 +1,1 @@
+"""Loaders of real recordings and simulators with known ground truth."""

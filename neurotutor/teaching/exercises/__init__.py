@@ -1,0 +1,1 @@
+"""Checkers of the chapters' exercises, one module per chapter."""
