@@ -9,15 +9,14 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from numbers import Real
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from neurotutor.data import registry
+from neurotutor.data.checks import at_least, not_negative, one_number, positive, whole_numbers
 
 N_DIRECTIONS = 8
-_LARGEST = 2**31
 
 _ARRAYS = (
     "spike_counts",
@@ -162,12 +161,8 @@ def load(name_or_path: str | os.PathLike) -> Reach:
             raise fail(f"{key} must be floating-point, got {arrays[key].dtype}")
         if np.isinf(arrays[key]).any():
             raise fail(f"{key} holds infinite values; NaN marks what was not recorded")
-    for key in ("bin_width_s", "speed_threshold"):
-        if arrays[key].shape != () or arrays[key].dtype.kind not in "fiu":
-            raise fail(f"{key} must be one number, got {arrays[key].dtype}{arrays[key].shape}")
-
     whole = {
-        key: _whole(arrays[key], key, fail)
+        key: whole_numbers(arrays[key], key, fail)
         for key in ("spike_counts", "direction", "trial", "bin_in_trial", "trial_direction")
     }
     counts, direction, trial = whole["spike_counts"], whole["direction"], whole["trial"]
@@ -192,12 +187,11 @@ def load(name_or_path: str | os.PathLike) -> Reach:
     within = np.diff(whole["bin_in_trial"])[steps == 0]
     if whole["bin_in_trial"].min() < 0 or (within <= 0).any():
         raise fail("bin_in_trial must be 0 or greater, and grow within each trial")
-    # Stored as float32: the decimal number that was meant is its shortest representation.
-    bin_size = float(str(arrays["bin_width_s"][()]))
-    threshold = float(str(arrays["speed_threshold"][()]))
-    if not (np.isfinite(bin_size) and bin_size > 0):
+    bin_size = one_number(arrays["bin_width_s"], "bin_width_s", fail)
+    threshold = one_number(arrays["speed_threshold"], "speed_threshold", fail)
+    if bin_size <= 0:
         raise fail(f"bin_width_s must be a positive number of seconds, got {bin_size}")
-    if not (np.isfinite(threshold) and threshold >= 0):
+    if threshold < 0:
         raise fail(f"speed_threshold must be 0 or greater, got {threshold}")
 
     return Reach(
@@ -237,13 +231,13 @@ def tuning(
     Raises:
         ValueError: for a size below 1, a share outside [0, 1], or a rate that is not positive.
     """
-    _at_least(n_neurons, 1, "n_neurons")
-    _at_least(seed, 0, "seed")
-    _not_negative(tuned_share, "tuned_share")
+    at_least(n_neurons, 1, "n_neurons")
+    at_least(seed, 0, "seed")
+    not_negative(tuned_share, "tuned_share")
     if tuned_share > 1:
         raise ValueError(f"tuned_share must lie in [0, 1], got {tuned_share}")
-    _positive(peak_rate, "peak_rate")
-    _not_negative(peak_spread, "peak_spread")
+    positive(peak_rate, "peak_rate")
+    not_negative(peak_spread, "peak_spread")
     generator = np.random.default_rng([seed, 0])
     tuned = np.zeros(n_neurons, bool)
     tuned[generator.permutation(n_neurons)[: round(tuned_share * n_neurons)]] = True
@@ -300,11 +294,11 @@ def simulate(
     Source:
         Ours. The sizes follow the recordings of Azabou et al. 2021, arXiv:2102.10106.
     """
-    _at_least(n_trials, 1, "n_trials")
-    _positive(bin_size, "bin_size")
-    _positive(distance, "distance")
-    _not_negative(gain_noise, "gain_noise")
-    _not_negative(speed_threshold, "speed_threshold")
+    at_least(n_trials, 1, "n_trials")
+    positive(bin_size, "bin_size")
+    positive(distance, "distance")
+    not_negative(gain_noise, "gain_noise")
+    not_negative(speed_threshold, "speed_threshold")
     if len(duration) != 2 or not 0 < duration[0] <= duration[1] < np.inf:
         raise ValueError(
             f"duration must be the shortest and the longest reach in seconds, got {duration}"
@@ -382,36 +376,3 @@ def _minimum_jerk(phase: Float[np.ndarray, " bins"], order: int) -> Float[np.nda
     if order == 0:
         return phase**3 * (10 - 15 * phase + 6 * phase**2)
     return phase**4 * (2.5 - 3 * phase + phase**2)
-
-
-def _whole(values: np.ndarray, key: str, fail) -> Int[np.ndarray, "..."]:
-    """The values as int64, or an error if they are not whole numbers of a sensible size."""
-    if values.dtype.kind not in "iuf":
-        raise fail(f"{key} must hold whole numbers, got {values.dtype}")
-    if not np.isfinite(values).all():
-        raise fail(f"{key} holds NaN or infinite values")
-    if values.dtype.kind == "f" and (values != np.round(values)).any():
-        raise fail(f"{key} must hold whole numbers, got fractions (rates instead of counts?)")
-    if (values > _LARGEST).any() or (values < -_LARGEST).any():
-        raise fail(f"{key} holds numbers beyond {_LARGEST}")
-    return values.astype(np.int64)
-
-
-def _at_least(value: int, smallest: int, label: str) -> None:
-    if not isinstance(value, int | np.integer) or isinstance(value, bool):
-        raise TypeError(f"{label} must be a whole number, got {type(value).__name__}")
-    if value < smallest:
-        raise ValueError(f"{label} must be {smallest} or greater, got {value}")
-
-
-def _positive(value: float | int, label: str) -> None:
-    _not_negative(value, label)
-    if value == 0:
-        raise ValueError(f"{label} must be a positive number, got 0")
-
-
-def _not_negative(value: float | int, label: str) -> None:
-    if not isinstance(value, Real) or isinstance(value, bool):
-        raise TypeError(f"{label} must be a number, got {type(value).__name__}")
-    if not (np.isfinite(value) and value >= 0):
-        raise ValueError(f"{label} must be a finite number, 0 or greater, got {value}")
