@@ -1,0 +1,293 @@
+"""Execute notebooks: each once, under `pytest --nbmake`, in a process of its own, measured."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import psutil
+
+from . import cache, records
+from .cache import Execution
+from .console import BuildError, gibibytes, say
+from .fingerprint import data_folders, execution_key, installed_versions, locate_data
+from .layout import Layout
+from .pages import Page
+
+CELL_LIMIT = {"tutorial": 1800, "paper": 7 * 24 * 3600}  # seconds
+MEMORY_EACH = 3 * 2**30  # what a chapter may use, and so how many may run side by side
+_SAMPLE = 0.1  # seconds between two looks at the memory
+_ANSI = re.compile(r"\x1b\[[0-9;]*m")
+
+
+class ExecutionFailed(BuildError):
+    """A page did not execute; the message shows the cell and the traceback."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """A page that has code cells, and the key of its execution."""
+
+    page: Page
+    key: str
+    claims: list[dict[str, Any]]
+
+
+def plan(layout: Layout, pages: Sequence[Page]) -> list[Job]:
+    """The pages that are notebooks, each with the key of its execution."""
+    versions = installed_versions()
+    claims = records.read_claims(layout)
+    return [
+        Job(page, execution_key(layout, page, entry, versions), entry)
+        for page in pages
+        if page.is_notebook
+        for entry in [claims.get(page.name, [])]
+    ]
+
+
+def workers(count: int) -> int:
+    """How many notebooks run side by side: as cores and free memory allow."""
+    if count < 1:
+        return 1
+    cores = len(psutil.Process().cpu_affinity()) if sys.platform == "linux" else os.cpu_count() or 1
+    memory = int(psutil.virtual_memory().available // MEMORY_EACH)
+    return max(1, min(count, cores, memory))
+
+
+def execute_all(
+    layout: Layout, jobs: Sequence[Job], *, at_once: int | None = None
+) -> dict[str, Execution]:
+    """Executions of all jobs, from the cache or made now.
+
+    A failure does not keep the others from finishing: they are kept, and not repeated next time.
+
+    Raises:
+        ExecutionFailed: if any page failed; nothing is kept for it.
+    """
+    done = {job.page.name: cache.load(layout.cache, job.page.name, job.key) for job in jobs}
+    waiting = [job for job in jobs if done[job.page.name] is None]
+    kept = len(jobs) - len(waiting)
+    if kept:
+        say(f"    {kept} of {len(jobs)} unchanged, not executed again")
+    waiting.sort(key=lambda job: cache.last_cost(layout.cache, job.page.name), reverse=True)
+    failures: list[str] = []
+
+    def one(job: Job) -> None:
+        try:
+            execution = execute(layout, job)
+        except ExecutionFailed as error:
+            failures.append(job.page.name)
+            say(str(error), error=True)
+            return
+        cache.store(layout.cache, job.page.name, job.key, execution)
+        done[job.page.name] = execution
+        cost = execution.cost
+        say(
+            f"    {job.page.name}: executed in {cost['wall_seconds']:.1f} s, "
+            f"{gibibytes(cost['peak_bytes'])}"
+        )
+
+    with ThreadPoolExecutor(at_once or workers(len(waiting))) as pool:
+        for future in [pool.submit(one, job) for job in waiting]:
+            future.result()
+    if failures:
+        raise ExecutionFailed(
+            f"{len(failures)} of {len(jobs)} notebooks failed: {', '.join(sorted(failures))}"
+        )
+    return {name: execution for name, execution in done.items() if execution is not None}
+
+
+def execute(layout: Layout, job: Job) -> Execution:
+    """Execute one page and check what it left.
+
+    Raises:
+        ExecutionFailed: if a cell failed or did not run, or the claims on record do not stand.
+    """
+    page = job.page
+    notebook = page.notebook()
+    # A notebook must not be able to switch its own failures off.
+    notebook.metadata = {"kernelspec": {"name": "python3", "display_name": "Python 3"}}
+    scale = records.scale()
+    # nbmake does not collect below a folder called _build, so the work is done elsewhere.
+    with tempfile.TemporaryDirectory(prefix="neurotutor-", ignore_cleanup_errors=True) as folder:
+        work = Path(folder)
+        path = work / f"{page.path.stem}.ipynb"
+        nbformat.write(notebook, path)
+        (work / "pytest.ini").write_text("[pytest]\n", encoding="utf-8")
+        command = [
+            sys.executable,
+            "-m",
+            "pytest",
+            "--nbmake",
+            "--overwrite",
+            "-q",
+            "-p",
+            "nbmake.pytest_plugin",
+            "-p",
+            "no:cacheprovider",
+            "-c",
+            "pytest.ini",
+            "--rootdir",
+            ".",
+            f"--nbmake-timeout={CELL_LIMIT[scale]}",
+            path.name,
+        ]
+        code, output, seconds, peak = _measured(command, work, _environment(layout, work))
+        executed = nbformat.read(path, as_version=4)
+        record = records.read_record(work / "records", page.name)
+    _check_cells(page, executed, code, output)
+    absent = {each for each in page.front.get("data") or [] if locate_data(layout, each) is None}
+    found = records.problems(page.name, job.claims, record, absent=absent, at_scale=scale)
+    if found:
+        lines = "\n".join(f"  {line}" for line in found)
+        raise ExecutionFailed(f"{page.path}: the claims on record do not stand:\n{lines}")
+    cost = {
+        "wall_seconds": seconds,
+        "peak_bytes": peak,
+        "cell_seconds": [_seconds(cell) for cell in executed.cells if cell.cell_type == "code"],
+        "cores": psutil.cpu_count(),
+        "device": record.get("environment", {}).get("device", ""),
+        "scale": scale,
+    }
+    for cell in executed.cells:
+        cell.metadata.pop("execution", None)
+    return Execution(executed, cost, record)
+
+
+def _environment(layout: Layout, work: Path) -> dict[str, str]:
+    """The environment of a kernel: one thread, no settings of the user, progress bars off."""
+    dropped = ("PYTEST_", "JUPYTER_", "COV_")
+    kept = {key: value for key, value in os.environ.items() if not key.startswith(dropped)}
+    search = [str(layout.root), *filter(None, [os.environ.get("PYTHONPATH")])]
+    if "NEUROTUTOR_DATA" in kept:
+        kept["NEUROTUTOR_DATA"] = str(data_folders(layout)[0])
+    return {
+        **kept,
+        "OMP_NUM_THREADS": "1",
+        "MKL_NUM_THREADS": "1",
+        "OPENBLAS_NUM_THREADS": "1",
+        "PYTHONHASHSEED": "0",
+        "PYTHONPATH": os.pathsep.join(search),
+        "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
+        "PYDEVD_DISABLE_FILE_VALIDATION": "1",
+        "IPYTHONDIR": str(work / "ipython"),
+        "JUPYTER_PREFER_ENV_PATH": "1",
+        "MPLBACKEND": "module://matplotlib_inline.backend_inline",
+        "TQDM_DISABLE": "1",
+        "NEUROTUTOR_RECORDS": str(work / "records"),
+    }
+
+
+def _measured(
+    command: list[str], folder: Path, environment: dict[str, str]
+) -> tuple[int, str, float, int]:
+    """Run a command; its exit code, output, wall time and the peak memory of its process tree."""
+    start = time.perf_counter()
+    with subprocess.Popen(
+        command,
+        cwd=folder,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        encoding="utf-8",
+        errors="replace",
+    ) as process:
+        peak = [0]
+        watcher = threading.Thread(target=_watch, args=(process, peak), daemon=True)
+        watcher.start()
+        try:
+            output, _ = process.communicate()
+        except BaseException:
+            _end(process)
+            raise
+        watcher.join()
+    return process.returncode, output, time.perf_counter() - start, peak[0]
+
+
+def _watch(process: subprocess.Popen, peak: list[int]) -> None:
+    while process.poll() is None:
+        peak[0] = max(peak[0], _resident(process.pid))
+        time.sleep(_SAMPLE)
+
+
+def _tree(pid: int) -> list[psutil.Process]:
+    try:
+        parent = psutil.Process(pid)
+        return [parent, *parent.children(recursive=True)]
+    except psutil.Error:
+        return []
+
+
+def _resident(pid: int) -> int:
+    total = 0
+    for each in _tree(pid):
+        try:
+            total += each.memory_info().rss
+        except psutil.Error:
+            continue  # it ended between the two looks
+    return total
+
+
+def _end(process: subprocess.Popen) -> None:
+    for each in reversed(_tree(process.pid)):
+        try:
+            each.kill()
+        except psutil.Error:
+            continue
+
+
+def _seconds(cell: nbformat.NotebookNode) -> float:
+    times = cell.metadata.get("execution", {})
+    first, last = times.get("iopub.execute_input"), times.get("shell.execute_reply")
+    if not first or not last:
+        return 0.0
+    return (datetime.fromisoformat(last) - datetime.fromisoformat(first)).total_seconds()
+
+
+def _check_cells(page: Page, executed: nbformat.NotebookNode, code: int, output: str) -> None:
+    """Refuse a run in which a cell failed or did not run, whatever the exit code says."""
+    cells = [cell for cell in executed.cells if cell.cell_type == "code"]
+    for number, cell in enumerate(cells, start=1):
+        for each in cell.outputs:
+            if each.output_type == "error":
+                trace = "\n".join(each.traceback) or f"{each.ename}: {each.evalue}"
+                raise ExecutionFailed(
+                    _failure(page, number, len(cells), cell.source, _ANSI.sub("", trace))
+                )
+    if code != 0:
+        raise ExecutionFailed(f"{page.path}: the notebook did not execute:\n{output}")
+    for number, cell in enumerate(cells, start=1):
+        if cell.source.strip() and cell.execution_count is None:
+            raise ExecutionFailed(
+                _failure(page, number, len(cells), cell.source, "this cell was not executed")
+            )
+
+
+def _failure(page: Page, number: int, count: int, source: str, trace: str) -> str:
+    rule = "-" * 75
+    return f"{page.path}: code cell {number} of {count} failed\n{rule}\n{source}\n{rule}\n{trace}"
+
+
+def slowest_cells(page: Page, cost: dict[str, Any], count: int = 5) -> str:
+    """The cells that take longest, one line each: seconds and the first line of the code."""
+    pairs = sorted(
+        zip(cost["cell_seconds"], page.code_cells, strict=True), key=lambda pair: -pair[0]
+    )
+    return "\n".join(
+        f"    {seconds:6.1f} s  {cell.source.strip().splitlines()[0][:80]}"
+        for seconds, cell in pairs[:count]
+        if seconds >= 0.5 and cell.source.strip()
+    )
