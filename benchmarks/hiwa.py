@@ -1,0 +1,258 @@
+"""HiWA against one-pair-at-a-time implementations: `python -m benchmarks.hiwa`.
+
+The published Python code cannot be installed from a registry, so the same algorithm is written
+here literally, one pair of clusters at a time, on two engines: POT's `ot.sinkhorn`, and the plain
+NumPy loop u = p / (K v), v = q / (K' u). Both run the published 150 iterations. All versions start
+from the same rotation, run interleaved in this process, and no time is printed before their
+rotations agree.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import statistics
+import sys
+import time
+from collections.abc import Callable
+from datetime import date
+from pathlib import Path
+
+import numpy as np
+import ot
+import scipy
+
+from neurotutor.data.low_rank_gaussians import simulate
+from neurotutor.representations import hiwa
+
+WORKLOADS = {
+    # name: clusters, D, d, points per cluster, ADMM iterations, required speed-up
+    "W1": (5, 6, 2, 50, 10, 5.0),
+    "W2": (4, 3, 2, 200, 5, 1.5),
+    "W3": (8, 6, 2, 50, 5, 8.0),
+}
+AGREEMENT = 1e-5
+SINKHORN_SIZES = (50, 200, 500)
+SINKHORN_ITERATIONS = 150
+
+
+def plain_sinkhorn(cost, p, q, epsilon, n_iterations):
+    """Run the published loop on one problem."""
+    kernel = np.exp(-cost / epsilon)
+    v = np.full(len(q), 1 / len(q))
+    for _ in range(n_iterations):
+        u = p / (kernel @ v)
+        v = q / (kernel.T @ u)
+    return u[:, None] * kernel * v[None, :]
+
+
+def pot_sinkhorn(cost, p, q, epsilon, n_iterations):
+    """Run POT on the transposed problem, so that it updates in the published order."""
+    plan = ot.sinkhorn(
+        q, p, cost.T, epsilon, numItermax=n_iterations, stopThr=0.0, warn=False
+    )
+    return plan.T
+
+
+def polar(matrix):
+    left, _, right = np.linalg.svd(matrix)
+    return left @ right
+
+
+def literal(problem, rotation, config, engine):
+    """Run HiWA one pair at a time, as the algorithm is written. Returns the last rotation."""
+    dim = problem.source.shape[1]
+    xs, ys = (
+        [points[labels == k].T / np.sqrt(dim) for k in np.unique(labels)]
+        for points, labels in (
+            (problem.source, problem.source_labels),
+            (problem.target, problem.target_labels),
+        )
+    )
+    a, b = len(xs), len(ys)
+    weight = np.full((a, b), 1 / (a * b))
+    duals = np.zeros((a, b, dim, dim))
+    own = np.zeros((a, b, dim, dim))
+    costs = np.zeros((a, b))
+    for _ in range(config.max_iter):
+        for i, x in enumerate(xs):
+            for j, y in enumerate(ys):
+                own[i, j], costs[i, j] = literal_pair(
+                    x, y, weight[i, j], config.penalty / dim * (rotation - duals[i, j]), config,
+                    engine,
+                )
+        weight = plain_sinkhorn(
+            costs, np.full(a, 1 / a), np.full(b, 1 / b), config.cluster_entropy,
+            config.cluster_sinkhorn_iter,
+        )
+        rotation = polar((own + duals).mean(axis=(0, 1)))
+        duals = duals + own - rotation
+    return rotation
+
+
+def literal_pair(x, y, weight, anchor, config, engine):
+    n, m = x.shape[1], y.shape[1]
+    p, q = np.full(n, 1 / n), np.full(m, 1 / m)
+    plan = np.outer(p, q)
+    previous = None
+    for _ in range(config.inner_iter):
+        rotation = polar(2 * weight * y @ plan.T @ x.T + anchor)
+        moved = rotation @ x
+        cost = (moved**2).sum(0)[:, None] + (y**2).sum(0)[None, :] - 2 * moved.T @ y
+        plan = engine(cost, p, q, config.point_entropy / weight, config.point_sinkhorn_iter)
+        if previous is not None and np.linalg.norm(rotation - previous, 2) <= config.inner_tol:
+            break
+        previous = rotation
+    return rotation, (cost * plan).sum()
+
+
+def interleave(versions: dict[str, Callable[[], object]], repeats: int) -> dict[str, list[float]]:
+    """Time every version `repeats` times, in turn, in CPU seconds."""
+    seconds: dict[str, list[float]] = {name: [] for name in versions}
+    for _ in range(repeats):
+        for name, run in versions.items():
+            start = time.process_time()
+            run()
+            seconds[name].append(time.process_time() - start)
+    return seconds
+
+
+def summary(seconds: list[float]) -> dict[str, float]:
+    return {"median_s": statistics.median(seconds), "min_s": min(seconds), "max_s": max(seconds)}
+
+
+def bench_workload(name: str, repeats: int) -> dict:
+    clusters, dim, low, points, iterations, required = WORKLOADS[name]
+    problem = simulate(clusters, dim, low, points, seed=0)
+    first = hiwa.random_rotation(dim, 0)
+    fixed = hiwa.HiwaConfig(max_iter=iterations, tol=0.0, sinkhorn_tol=0.0)
+    early = hiwa.HiwaConfig(max_iter=iterations, tol=0.0)
+    single = hiwa.HiwaConfig(max_iter=iterations, tol=0.0, sinkhorn_tol=1e-5, dtype="float32")
+
+    def ours(config):
+        return (
+            hiwa.HiWA(config)
+            .fit(
+                problem.source, problem.source_labels, problem.target, problem.target_labels,
+                rotation0=first,
+            )
+            .rotation_
+        )
+
+    versions = {
+        "literal, plain NumPy": lambda: literal(problem, first, fixed, plain_sinkhorn),
+        "literal, POT": lambda: literal(problem, first, fixed, pot_sinkhorn),
+        "ours, 150 fixed": lambda: ours(fixed),
+        "ours, marginal error 1e-6": lambda: ours(early),
+        "ours, float32, 1e-5": lambda: ours(single),
+    }
+    rotations = {version: run() for version, run in versions.items()}
+    reference = rotations["literal, plain NumPy"]
+    differences = {
+        version: float(np.abs(rotation - reference).max()) for version, rotation in rotations.items()
+    }
+    late = {v: d for v, d in differences.items() if d > (1e-3 if "float32" in v else AGREEMENT)}
+    if late:
+        raise SystemExit(f"{name}: rotations disagree, so no time is quoted: {late}")
+    seconds = interleave(versions, repeats)
+    base = statistics.median(seconds["literal, plain NumPy"])
+    return {
+        "clusters": clusters, "dimension": dim, "points": points, "iterations": iterations,
+        "required_speedup": required,
+        "versions": {
+            version: {
+                **summary(seconds[version]),
+                "speedup": base / statistics.median(seconds[version]),
+                "largest_difference": differences[version],
+            }
+            for version in versions
+        },
+    }
+
+
+def bench_sinkhorn(size: int, repeats: int) -> dict:
+    rng = np.random.default_rng(size)
+    cost = ot.dist(rng.standard_normal((size, 3)), rng.standard_normal((size, 3))) / 3
+    weights = np.full(size, 1 / size)
+    count = {50: 40, 200: 20, 500: 4}[size]
+    versions = {
+        "ours": lambda: hiwa.sinkhorn(
+            cost, weights, weights, 0.5, max_iter=SINKHORN_ITERATIONS, tol=0.0
+        ),
+        "POT": lambda: pot_sinkhorn(cost, weights, weights, 0.5, SINKHORN_ITERATIONS),
+        "plain NumPy": lambda: plain_sinkhorn(cost, weights, weights, 0.5, SINKHORN_ITERATIONS),
+    }
+    plans = {name: run() for name, run in versions.items()}
+    gap = max(float(np.abs(plan - plans["ours"]).max()) * size for plan in plans.values())
+    if gap > 1e-9:
+        raise SystemExit(f"Sinkhorn, n = {size}: plans disagree by {gap:.1e}, no time is quoted")
+
+    def many(run):
+        return lambda: [run() for _ in range(count)]
+
+    seconds = interleave({name: many(run) for name, run in versions.items()}, repeats)
+    return {
+        "points": size,
+        "iterations": SINKHORN_ITERATIONS,
+        "versions": {
+            name: {key: value / count for key, value in summary(values).items()}
+            for name, values in seconds.items()
+        },
+    }
+
+
+def machine() -> dict:
+    return {
+        "date": date.today().isoformat(),
+        "platform": platform.platform(),
+        "processor": cpu_name(),
+        "threads": os.environ.get("OMP_NUM_THREADS", "not set"),
+        "python": platform.python_version(),
+        "numpy": np.__version__,
+        "scipy": scipy.__version__,
+        "pot": ot.__version__,
+        "clock": "CPU seconds of the process, versions interleaved",
+    }
+
+
+def cpu_name() -> str:
+    info = Path("/proc/cpuinfo")
+    if info.exists():
+        for line in info.read_text().splitlines():
+            if line.startswith("model name"):
+                return line.split(":", 1)[1].strip()
+    return platform.processor() or "unknown"
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--repeats", type=int, default=7)
+    parser.add_argument("--out", type=Path, default=Path("_build/bench/hiwa.json"))
+    options = parser.parse_args(arguments)
+    record = {
+        "machine": machine(),
+        "repeats": options.repeats,
+        "workloads": {name: bench_workload(name, options.repeats) for name in WORKLOADS},
+        "sinkhorn": [bench_sinkhorn(size, options.repeats) for size in SINKHORN_SIZES],
+    }
+    for name, result in record["workloads"].items():
+        print(f"{name}: required x{result['required_speedup']:g}")
+        for version, row in result["versions"].items():
+            print(
+                f"  {version:<28}{row['median_s']:8.3f} s [{row['min_s']:.3f}, {row['max_s']:.3f}]"
+                f"  x{row['speedup']:5.2f}  difference {row['largest_difference']:.1e}"
+            )
+    for result in record["sinkhorn"]:
+        row = result["versions"]
+        times = ", ".join(f"{name} {1000 * value['median_s']:.2f}" for name, value in row.items())
+        print(f"Sinkhorn n = {result['points']}, {result['iterations']} iterations, ms: {times}")
+    options.out.parent.mkdir(parents=True, exist_ok=True)
+    options.out.write_text(json.dumps(record, indent=2) + "\n")
+    print(f"written: {options.out}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
