@@ -9,9 +9,11 @@ from typing import Literal
 
 import torch
 
+import neurotutor
+
 Scale = Literal["tutorial", "paper"]
 
-_RECORDED = ("neurotutor", "numpy", "scipy", "scikit-learn", "torch")
+_RECORDED = ("numpy", "scipy", "scikit-learn", "torch")
 
 
 def device() -> torch.device:
@@ -53,6 +55,7 @@ def environment() -> dict[str, str | int]:
         "cores": os.cpu_count() or 1,
         "platform": platform.system(),
         "python": platform.python_version(),
+        "neurotutor": neurotutor.__version__,
         **{package: metadata.version(package) for package in _RECORDED},
         "scale": scale(),
     }
