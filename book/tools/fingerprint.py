@@ -108,6 +108,21 @@ def closure(root: Path, names: Iterable[str], package: str = "neurotutor") -> di
     return found
 
 
+def passed_on(root: Path, dotted: str) -> set[tuple[str, str]]:
+    """Names that a package's `__init__` imports from its own modules: (name, dotted origin)."""
+    path = module_file(root, dotted)
+    if path is None or path.name != "__init__.py":
+        return set()
+    found = set()
+    for node in ast.parse(path.read_text(encoding="utf-8")).body:
+        if not isinstance(node, ast.ImportFrom):
+            continue
+        base = f"{dotted}.{node.module}" if node.level == 1 and node.module else node.module
+        if base and base.startswith(dotted + "."):
+            found |= {(alias.asname or alias.name, f"{base}.{alias.name}") for alias in node.names}
+    return {(name, where) for name, where in found if not name.startswith("_")}
+
+
 def page_modules(layout: Layout, page: Page) -> dict[str, Path]:
     """Modules of the package that executing the page may import."""
     names = {"neurotutor.teaching", f"neurotutor.teaching.exercises.{page.name}"}

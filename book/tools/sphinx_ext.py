@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import shutil
@@ -14,7 +15,7 @@ from sphinx.application import Sphinx
 from sphinx.config import Config
 from sphinx.util.docutils import SphinxDirective
 
-from . import assets, graph
+from . import assets, docstrings, graph
 from .stage import FACTS
 
 _BADGE = {
@@ -71,6 +72,23 @@ class Directive(SphinxDirective):
     def raw(self, text: str) -> nodes.raw:
         """HTML as it is."""
         return nodes.raw("", text, format="html")
+
+
+def origin(dotted: str) -> str | None:
+    """Where the object of this dotted name is defined; None if there is no such object."""
+    parts = dotted.split(".")
+    for length in range(len(parts), 0, -1):
+        try:
+            thing = importlib.import_module(".".join(parts[:length]))
+        except ModuleNotFoundError:
+            continue
+        for part in parts[length:]:
+            thing = getattr(thing, part, None)
+            if thing is None:
+                return None
+        module, name = getattr(thing, "__module__", None), getattr(thing, "__qualname__", None)
+        return f"{module}.{name}" if module and name else dotted
+    return None
 
 
 def _reading_order(app: Sphinx) -> list[str]:
@@ -137,8 +155,15 @@ class EquationMap(Directive):
             "  - Checked against a literal transcription in",
         ]
         for label, entry in equations.items():
-            test = entry["oracle"].replace("::", " :: ")
-            rows += [f"* - {{eq}}`{label}`", f"  - {{py:obj}}`{entry['code']}`", f"  - `{test}`"]
+            code = entry["code"]
+            short = code.removeprefix("neurotutor.")
+            target = origin(code) or code
+            file, _, test = entry["oracle"].partition("::")
+            rows += [
+                f"* - {{eq}}`{label}`",
+                f"  - {{py:obj}}`{short} <{target}>`",
+                f"  - `{test}` in `{file}`",
+            ]
         return [self.parsed("\n".join([*rows, "````"]), "nt-scroll")]
 
 
@@ -284,4 +309,6 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.add_directive("chapter-graph", ChapterGraph)
     app.connect("config-inited", _vendor, priority=100)
     app.connect("builder-inited", _copy_vendor)
+    # before napoleon (500), which reads the sections and writes reStructuredText
+    app.connect("autodoc-process-docstring", docstrings.process, priority=400)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

@@ -14,7 +14,7 @@ from typing import Any
 import nbformat
 import yaml
 
-from . import records
+from . import fingerprint, records
 from .cache import Execution
 from .console import BuildError
 from .layout import Layout
@@ -127,6 +127,17 @@ def api_modules(layout: Layout) -> list[str]:
     return sorted(found)
 
 
+def _reference(layout: Layout, dotted: str) -> str:
+    """The page of one module: its own members in full, and links to those that it passes on."""
+    options = "   :members:\n   :ignore-module-all:\n"
+    page = f"# {dotted}\n\n```{{eval-rst}}\n.. automodule:: {dotted}\n{options}```\n"
+    passed_on = sorted(fingerprint.passed_on(layout.root, dotted))
+    if passed_on:
+        page += "\n**Also importable from here**\n\n"
+        page += "".join(f"- {{py:obj}}`{name} <{where}>`\n" for name, where in passed_on)
+    return page
+
+
 def tree(
     layout: Layout,
     pages: Sequence[Page],
@@ -156,9 +167,7 @@ def tree(
         ):
             files[relative.as_posix()] = path.read_bytes()
     for dotted in api_modules(layout) if api else ():
-        files[f"api/{dotted}.md"] = (
-            f"# `{dotted}`\n\n```{{eval-rst}}\n.. automodule:: {dotted}\n   :members:\n```\n"
-        ).encode()
+        files[f"api/{dotted}.md"] = _reference(layout, dotted).encode()
     files["_config.yml"] = (layout.root / "_config.yml").read_bytes()
     files["_toc.yml"] = (layout.root / "_toc.yml").read_bytes()
     return files
@@ -191,7 +200,6 @@ def write(folder: Path, files: Mapping[str, bytes]) -> str:
 
 def present_toc(layout: Layout, files: Mapping[str, bytes]) -> bytes:
     """The table of contents without pages that do not exist yet, for a preview."""
-
     names = [name.rpartition(".")[0] for name in files if name.endswith((".md", ".ipynb"))]
 
     def there(item: Any) -> bool:
