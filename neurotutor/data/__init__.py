@@ -1,5 +1,6 @@
 """Loaders of real recordings and simulators with known ground truth."""
 
+from neurotutor.data.download import FetchError, fetch
 from neurotutor.data.registry import (
     CorruptData,
     DataNotFound,
@@ -13,8 +14,10 @@ from neurotutor.data.registry import (
 __all__ = [
     "CorruptData",
     "DataNotFound",
+    "FetchError",
     "UnknownData",
     "available",
+    "fetch",
     "locate",
     "names",
     "require",

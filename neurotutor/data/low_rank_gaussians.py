@@ -39,8 +39,8 @@ def simulate(
     intrinsic_dim: int,
     n_points: int,
     *,
-    size_spread: float = 0.0,
-    noise: float = 0.0,
+    size_spread: float | int = 0.0,
+    noise: float | int = 0.0,
     spacing: str = "random",
     seed: int,
 ) -> LowRankGaussians:

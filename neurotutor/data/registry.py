@@ -125,7 +125,7 @@ def _parse(path: Path, modified_ns: int) -> dict[str, Entry]:
                 origin=tuple(row["origin"]),
                 origin_sha256=tuple(row["origin_sha256"]),
             )
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise CorruptData(
             f"{path} is not a registry of recordings ({type(error).__name__}: {error}); "
             "restore it from version control"

@@ -16,7 +16,7 @@ STATES = ("wake", "nREM", "REM")
 
 _ARRAYS = ("spike_counts", "state", "bin_width_s")
 
-# Of the simulation. Mean length of an episode in seconds, where it leads to, and how much each state
+# Of the simulation: mean length of an episode in seconds, where it leads to, how much each state
 # raises or lowers the rates: round numbers near those of the recording of a mouse (12 hours).
 _EPISODE = np.array([1000.0, 900.0, 150.0])
 _NEXT = np.array([[0.0, 1.0, 0.0], [0.2, 0.0, 0.8], [0.4, 0.6, 0.0]])
