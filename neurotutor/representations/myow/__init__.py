@@ -71,6 +71,7 @@ __all__ = [
     "ablate",
     "add_noise",
     "add_pepper",
+    "arousal_f1",
     "block_ends",
     "byol_loss",
     "cosine_distance",

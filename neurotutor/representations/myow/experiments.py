@@ -26,6 +26,7 @@ from neurotutor.decoding import DirectionProbe, TrialSplit
 from .config import MyowConfig
 from .model import BYOL, Spread, embedding_spread
 from .pretraining import Bins, Pretraining
+from .views import Normaliser
 
 PENALTIES = tuple(10.0 ** np.arange(0, 5))  # ridge penalties to choose from on validation trials
 METHODS = ("raw", "byol", "myow", "byol, no jitter")
@@ -177,7 +178,7 @@ def study(
     """Pre-train on every split with every seed, and read out every method.
 
     Pre-training sees the training and validation trials of a split, never its test trials, and no
-    labels.
+    labels. The method "raw" is the encoder's own input: standardised rates.
 
     Args:
         reach: recorded or simulated reaches.
@@ -211,7 +212,7 @@ def study(
         test_trial.append(reach.trial[split.test])
         for row, method in enumerate(methods):
             if method == "raw":
-                features = reach.rates
+                features = _standardised(bins, reach)
             else:
                 run = Pretraining(
                     bins,
@@ -229,6 +230,12 @@ def study(
             correct[row].append(_within(predicted, reach.direction[split.test]))
     result = Study(tuple(methods), pairs, values, tuple(map(tuple, correct)), tuple(test_trial))
     return result, trained
+
+
+def _standardised(bins: Bins, reach: Reach) -> Float[np.ndarray, "bins kept"]:
+    """The rates as the encoder gets them: what a representation must improve on."""
+    rates = torch.as_tensor(reach.rates, dtype=torch.float32)
+    return Normaliser().fit(bins.rates.cpu()).transform(rates).numpy()
 
 
 def _within(

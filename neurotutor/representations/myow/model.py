@@ -483,9 +483,9 @@ def embedding_spread(embeddings: Float[Tensor, "samples features"]) -> Spread:
 
     Returns:
         `sd`: mean over features of the standard deviation of the unit-length rows (0 if all
-        samples agree, 1/sqrt(features) at most); `rank`: exponential of the entropy of the
-        normalised singular values of the centred unit rows, between 1 and the number of features
-        (1 for a full collapse).
+        samples agree, 1/sqrt(features) at most); `rank`: exponential of the entropy of the squared
+        singular values of the unit rows as shares of their sum, not centred, between 1 (all rows
+        on one line) and the number of features.
 
     Raises:
         ValueError: if there are fewer than 2 samples or a value is not finite.
@@ -494,8 +494,7 @@ def embedding_spread(embeddings: Float[Tensor, "samples features"]) -> Spread:
     if len(embeddings) < 2:
         raise ValueError("embeddings must hold at least 2 samples, got 1")
     unit = F.normalize(embeddings.double(), dim=1)
-    centred = unit - unit.mean(dim=0)
-    values = torch.linalg.svdvals(centred)
-    share = values / values.sum().clamp(min=torch.finfo(values.dtype).tiny)
+    energy = torch.linalg.svdvals(unit).square()
+    share = energy / energy.sum().clamp(min=torch.finfo(energy.dtype).tiny)
     rank = float(torch.special.entr(share).sum().exp())
-    return Spread(float(centred.square().mean(dim=0).sqrt().mean()), rank)
+    return Spread(float(unit.std(dim=0, unbiased=False).mean()), rank)
