@@ -13,7 +13,7 @@ import re
 import struct
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 import scipy.io
@@ -41,6 +41,7 @@ _HAND = {
 _UNPICKLING = (
     pickle.UnpicklingError,
     ArithmeticError,
+    AssertionError,
     AttributeError,
     EOFError,
     ImportError,
@@ -77,9 +78,49 @@ class Graph:
         return fields
 
 
+class _Dtype:
+    """Stands in for a NumPy dtype: the real one would let a pickle change NumPy's own types."""
+
+    def __init__(self, name: str, *flags: Any):
+        self.name, self.order = name, "="
+
+    def __setstate__(self, state: tuple) -> None:
+        self.order = state[1]
+
+    def real(self) -> np.dtype:
+        """The dtype, if it is one of numbers."""
+        made = np.dtype(self.name).newbyteorder(self.order)
+        if made.kind not in "iufb":
+            raise ValueError(f"it asks for an array of {self.name}")
+        return made
+
+
+class _Array:
+    """Stands in for a NumPy array, and is made one from its bytes."""
+
+    def __init__(self, *arguments: Any):
+        self.values = np.zeros(0)
+
+    def __setstate__(self, state: tuple) -> None:
+        _, shape, dtype, fortran, content = state
+        flat = np.frombuffer(content, dtype.real())
+        self.values = flat.reshape(shape, order="F" if fortran else "C")
+
+
+def _scalar(dtype: _Dtype, content: bytes) -> np.number:
+    return np.frombuffer(content, dtype.real())[0]
+
+
 def _load_storage(content: bytes) -> Any:
     """PyTorch's own function of this purpose would unpickle whatever the bytes hold."""
     return torch.load(io.BytesIO(content), weights_only=True, map_location="cpu")
+
+
+def _encode(text: str, codec: str) -> bytes:
+    """How old pickles hold bytes; other codecs than theirs are of no use here."""
+    if codec != "latin1":
+        raise ValueError(f"it asks for the codec {codec!r}")
+    return text.encode("latin1")
 
 
 _ALLOWED: dict[tuple[str, str], Any] = {
@@ -88,11 +129,13 @@ _ALLOWED: dict[tuple[str, str], Any] = {
     ("torch._utils", "_rebuild_tensor_v2"): torch._utils._rebuild_tensor_v2,
     ("torch.storage", "_load_from_bytes"): _load_storage,
     ("collections", "OrderedDict"): dict,
-    ("numpy", "ndarray"): np.ndarray,
-    ("numpy", "dtype"): np.dtype,
-    ("numpy.core.multiarray", "_reconstruct"): np._core.multiarray._reconstruct,
-    ("numpy._core.multiarray", "_reconstruct"): np._core.multiarray._reconstruct,
+    ("numpy", "ndarray"): _Array,
+    ("numpy", "dtype"): _Dtype,
+    ("_codecs", "encode"): _encode,
 }
+for _module in ("numpy.core.multiarray", "numpy._core.multiarray"):
+    _ALLOWED[_module, "_reconstruct"] = _Array
+    _ALLOWED[_module, "scalar"] = _scalar
 
 
 class _RestrictedUnpickler(pickle.Unpickler):
@@ -102,18 +145,18 @@ class _RestrictedUnpickler(pickle.Unpickler):
         return _ALLOWED[module, name]
 
 
-def restricted_load(stream: BinaryIO, label: str) -> Any:
+def restricted_load(content: bytes, label: str) -> Any:
     """Unpickle graphs, tensors and arrays; refuse everything else without running it.
 
     Args:
-        stream: the pickle.
+        content: the pickle.
         label: what to call it in an error.
 
     Raises:
         CorruptData: if the pickle is damaged or asks for anything that is not allowed.
     """
     try:
-        return _RestrictedUnpickler(stream).load()
+        return _RestrictedUnpickler(io.BytesIO(content)).load()
     except _UNPICKLING as error:
         reason = str(error).partition("\n")[0] or type(error).__name__
         raise CorruptData(
@@ -133,8 +176,7 @@ def reach(original: Path) -> Arrays:
             f"{original.name} does not name its bin and threshold (expected binS.SS-vel_threshV.VV)"
         )
     bin_width, threshold = (np.float32(text) for text in named.groups())
-    with open(original, "rb") as stream:
-        content = restricted_load(stream, original.name)
+    content = restricted_load(original.read_bytes(), original.name)
     graphs = [
         {key.lower(): _array(value) for key, value in graph.items() if _array(value) is not None}
         for graph in _graphs(content)
@@ -282,7 +324,12 @@ def _array(value: Any) -> np.ndarray | None:
     """The value as an array of numbers, or None if it is none."""
     if isinstance(value, torch.Tensor):
         return value.numpy()
-    if isinstance(value, np.ndarray | int | float) and np.asarray(value).dtype.kind in "iufb":
+    if isinstance(value, _Array):
+        return value.values
+    if (
+        isinstance(value, np.ndarray | np.number | int | float)
+        and np.asarray(value).dtype.kind in "iufb"
+    ):
         return np.asarray(value)
     return None
 

@@ -316,8 +316,7 @@ def test_conversion_to_other_arrays_is_refused(shelf, server, original, monkeypa
         data.fetch(NAME, progress=False)
     assert "\n" not in str(caught.value)
     assert not data.available(NAME)
-    monkeypatch.undo()
-    assert len(server.asked) == 2
+    assert left_over(shelf) == ["first.bin", "second.bin"], "kept for another try"
 
 
 def test_changed_original_is_refused(shelf, server, original):
@@ -334,8 +333,10 @@ def test_kill_while_the_conversion_is_written(shelf, server, original, monkeypat
     def dies(source, target):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(os, "replace", dies)
-    with pytest.raises(KeyboardInterrupt):
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(os, "replace", dies)
         data.fetch(NAME, progress=False)
     assert not data.available(NAME)
-    monkeypatch.undo()
+    data.fetch(NAME, progress=False)
+    assert left_over(shelf) == []
+    assert len(server.asked) == 2
