@@ -152,8 +152,7 @@ def test_equation_dropout(module=views):
     assert relative_error(fast, slow) == 0
 
 
-@oracle("eq-myow-normalise")
-def test_equation_normalise(module=views):
+def test_normaliser_by_hand(module=views):
     rates = (10 * random(9, 4).abs()).float()
     rates[:, 2] = 3.0  # constant: removed
     fast = module.Normaliser().fit(rates).transform(rates)
@@ -166,12 +165,36 @@ def test_equation_normalise(module=views):
     assert relative_error(fast.T, slow) < 1e-6
 
 
-@oracle("eq-myow-ramp")
-def test_equation_ramp():
+def test_ramp_of_the_mined_loss():
     config = MyowConfig()
     for step in range(30):
         slow = 0.5 * step / 10 if step < 10 else 0.5
         assert myow.mining_weight(step, config) == pytest.approx(slow)
+
+
+@oracle("eq-myow-jitter")
+def test_equation_jitter(module=views):
+    trial = [0, 0, 0, 0, 1, 1, 2, 2, 2]
+    rows = torch.arange(9)
+    last = module.block_ends(torch.tensor(trial))
+    drawn = torch.randint(3, (9,), generator=rng(4)).tolist()
+    slow = []
+    for t in range(9):
+        end = max(u for u in range(9) if trial[u] == trial[t])
+        slow.append(min(t + drawn[t], end))
+    assert relative_error(module.jitter(rows, last, 2, generator=rng(4)), slow) == 0
+
+
+@oracle("eq-myow-spread")
+def test_equation_spread(module=model):
+    y = random(11, 4)
+    rows = [[x / math.sqrt(sum(u * u for u in row)) for x in row] for row in y.tolist()]
+    sds = []
+    for d in range(4):
+        column = [row[d] for row in rows]
+        mean = sum(column) / 11
+        sds.append(math.sqrt(sum((x - mean) ** 2 for x in column) / 11))
+    assert relative_error(module.embedding_spread(y).sd, sum(sds) / 4) < 1e-12
 
 
 # --- losses ---------------------------------------------------------------------------------
@@ -532,6 +555,23 @@ def test_a_resumed_run_ends_with_the_same_numbers(small_bins, tmp_path):
         assert torch.equal(value, resumed.model.state_dict()[name])
 
 
+def test_snapshots_look_back_and_survive_a_resume(small_bins, tmp_path):
+    rates = np.asarray(small_bins.rates, float)
+    config = replace(SMALL, n_steps=8)
+    run = myow.Pretraining(small_bins, config, seed=2, snapshot_every=4)
+    start = run.embed(rates)
+    path = tmp_path / "run.pt"
+    run.fit(n_steps=4, checkpoint=path)
+    middle = run.embed(rates)
+    resumed = myow.Pretraining(small_bins, config, seed=2, snapshot_every=4)
+    resumed.fit(checkpoint=path)
+    assert list(resumed.snapshots) == [0, 4, 8]
+    for after, expected in ((0, start), (4, middle), (8, resumed.embed(rates))):
+        assert np.array_equal(resumed.embed(rates, after=after), expected)
+    with pytest.raises(ValueError, match="no snapshot after 5"):
+        resumed.embed(rates, after=5)
+
+
 def test_learning_rate_schedule():
     config = MyowConfig.tutorial()
     rates = [myow.learning_rate(i, config) for i in range(config.n_steps)]
@@ -713,7 +753,13 @@ def fails(test, *args) -> bool:
         ),
         (model, "F.normalize(candidates, dim=1).T", "candidates.T", test_equation_mining),
         (model, "(1 - weight) * augmented + weight", "augmented + weight", test_equation_total),
-        (views, "unbiased=True", "unbiased=False", test_equation_normalise),
+        (
+            views,
+            "torch.minimum(rows + delta, last[rows])",
+            "torch.minimum(rows + delta, last.max())",
+            test_equation_jitter,
+        ),
+        (views, "unbiased=True", "unbiased=False", test_normaliser_by_hand),
         (
             views,
             "rates.shape[1], generator) >= share)",

@@ -174,6 +174,7 @@ def study(
     methods: Sequence[str] = METHODS,
     device: torch.device | str = "cpu",
     cache: Path | None = None,
+    snapshot_every: int = 0,
 ) -> tuple[Study, dict[tuple[str, int, int], Pretraining]]:
     """Pre-train on every split with every seed, and read out every method.
 
@@ -189,6 +190,7 @@ def study(
         device: where to train.
         cache: folder for checkpoints; an interrupted study goes on where it stopped. `None` keeps
             nothing.
+        snapshot_every: see `Pretraining`.
 
     Returns:
         The study, and the trained runs by (method, split, seed).
@@ -219,6 +221,7 @@ def study(
                     replace(config, max_jitter=0) if method.endswith("no jitter") else config,
                     method="myow" if method == "myow" else "byol",
                     seed=seed,
+                    snapshot_every=snapshot_every,
                 )
                 name = f"{reach.name} {method} split {split_seed} seed {seed}"
                 run.fit(checkpoint=None if cache is None else cache / f"{_file_name(name)}.pt")

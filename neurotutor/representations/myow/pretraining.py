@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -114,10 +115,13 @@ class Pretraining:
         seed: of weights, batches, views and picks.
         model: a network of your own, on the device of the bins, instead of a new one; for
             ablations.
+        snapshot_every: keep the encoder as it is at the start and after every so many steps, so
+            that `embed` can look back; 0 keeps none.
 
     Attributes:
         model: the network.
         normaliser: fitted on `bins`.
+        snapshots: number of steps done -> encoder at that time.
         state: what a checkpoint must hold, for `neurotutor.training.fit`.
 
     Raises:
@@ -134,9 +138,12 @@ class Pretraining:
         method: Method = "myow",
         seed: int = 0,
         model: BYOL | None = None,
+        snapshot_every: int = 0,
     ):
         if method not in ("byol", "myow"):
             raise ValueError(f"method must be 'byol' or 'myow', got {method!r}")
+        if snapshot_every < 0:
+            raise ValueError(f"snapshot_every must be at least 0 steps, got {snapshot_every}")
         if len(bins.rates) < config.batch_size:
             raise ValueError(
                 f"a batch of {config.batch_size} anchors is larger than the data "
@@ -158,11 +165,15 @@ class Pretraining:
         # Two streams: mining must not shift the random numbers that the views are made of.
         self._views = torch.Generator(device=device).manual_seed(2 * seed)
         self._mining = torch.Generator(device=device).manual_seed(2 * seed + 1)
+        self.snapshot_every = snapshot_every
+        self.snapshots = _Snapshots()
+        self._take_snapshot(0)
         self.state = {
             "model": self.model,
             "optimiser": self.optimiser,
             "views": RandomState(self._views),
             "mining": RandomState(self._mining),
+            "snapshots": self.snapshots,
         }
 
     def step(self, i: int) -> dict[str, float]:
@@ -197,11 +208,19 @@ class Pretraining:
         losses.total.backward()
         self.optimiser.step()
         self.model.update_target()
+        self._take_snapshot(i + 1)
 
         metrics = {"loss": losses.total.item(), "augmented": losses.augmented.item()}
         if isinstance(self.model, MYOW):
             metrics["mined"] = float("nan") if losses.mined is None else losses.mined.item()
         return metrics
+
+    def _take_snapshot(self, done: int) -> None:
+        if self.snapshot_every and done % self.snapshot_every == 0:
+            self.snapshots[done] = {
+                name: value.detach().clone()
+                for name, value in self.model.encoder.state_dict().items()
+            }
 
     def _draw_anchors(self, i: int) -> Int[Tensor, " anchors"]:
         """Rows of step i: each epoch is a permutation of all bins, its incomplete rest dropped."""
@@ -249,18 +268,39 @@ class Pretraining:
         )
 
     def embed(
-        self, rates: Float[np.ndarray, "bins neurons"]
+        self, rates: Float[np.ndarray, "bins neurons"], *, after: int | None = None
     ) -> Float[np.ndarray, "bins representation"]:
         """Representations of any bins of the recording; nothing is augmented, nothing changes.
 
         Args:
             rates: Hz, all neurons of the recording, shape (bins, neurons).
+            after: number of training steps after which to look, out of `snapshots`; `None` looks
+                at the encoder as it is now.
 
         Raises:
-            ValueError: if the number of neurons differs or a rate is not finite.
+            ValueError: if the number of neurons differs, a rate is not finite, or there is no such
+                snapshot.
         """
         inputs = torch.as_tensor(np.asarray(rates), dtype=torch.float32, device=self._rates.device)
-        return self.model.represent(self.normaliser.transform(inputs)).cpu().numpy()
+        inputs = self.normaliser.transform(inputs)
+        if after is None:
+            return self.model.represent(inputs).cpu().numpy()
+        if after not in self.snapshots:
+            raise ValueError(f"no snapshot after {after} steps; there are {list(self.snapshots)}")
+        past = deepcopy(self.model)
+        past.encoder.load_state_dict(self.snapshots[after])
+        return past.represent(inputs).cpu().numpy()
+
+
+class _Snapshots(dict[int, dict[str, Tensor]]):
+    """Encoders by number of steps, in the form that a checkpoint keeps."""
+
+    def state_dict(self) -> dict[int, dict[str, Tensor]]:
+        return dict(self)
+
+    def load_state_dict(self, state_dict: dict[int, dict[str, Tensor]]) -> None:
+        self.clear()
+        self.update(state_dict)
 
 
 def pretrain(
