@@ -50,9 +50,7 @@ def plain_sinkhorn(cost, p, q, epsilon, n_iterations):
 
 def pot_sinkhorn(cost, p, q, epsilon, n_iterations):
     """Run POT on the transposed problem, so that it updates in the published order."""
-    plan = ot.sinkhorn(
-        q, p, cost.T, epsilon, numItermax=n_iterations, stopThr=0.0, warn=False
-    )
+    plan = ot.sinkhorn(q, p, cost.T, epsilon, numItermax=n_iterations, stopThr=0.0, warn=False)
     return plan.T
 
 
@@ -80,11 +78,18 @@ def literal(problem, rotation, config, engine):
         for i, x in enumerate(xs):
             for j, y in enumerate(ys):
                 own[i, j], costs[i, j] = literal_pair(
-                    x, y, weight[i, j], config.penalty / dim * (rotation - duals[i, j]), config,
+                    x,
+                    y,
+                    weight[i, j],
+                    config.penalty / dim * (rotation - duals[i, j]),
+                    config,
                     engine,
                 )
         weight = plain_sinkhorn(
-            costs, np.full(a, 1 / a), np.full(b, 1 / b), config.cluster_entropy,
+            costs,
+            np.full(a, 1 / a),
+            np.full(b, 1 / b),
+            config.cluster_entropy,
             config.cluster_sinkhorn_iter,
         )
         rotation = polar((own + duals).mean(axis=(0, 1)))
@@ -135,7 +140,10 @@ def bench_workload(name: str, repeats: int) -> dict:
         return (
             hiwa.HiWA(config)
             .fit(
-                problem.source, problem.source_labels, problem.target, problem.target_labels,
+                problem.source,
+                problem.source_labels,
+                problem.target,
+                problem.target_labels,
                 rotation0=first,
             )
             .rotation_
@@ -151,7 +159,7 @@ def bench_workload(name: str, repeats: int) -> dict:
     rotations = {version: run() for version, run in versions.items()}
     reference = rotations["literal, plain NumPy"]
     differences = {
-        version: float(np.abs(rotation - reference).max()) for version, rotation in rotations.items()
+        version: float(np.abs(found - reference).max()) for version, found in rotations.items()
     }
     late = {v: d for v, d in differences.items() if d > (1e-3 if "float32" in v else AGREEMENT)}
     if late:
@@ -159,7 +167,10 @@ def bench_workload(name: str, repeats: int) -> dict:
     seconds = interleave(versions, repeats)
     base = statistics.median(seconds["literal, plain NumPy"])
     return {
-        "clusters": clusters, "dimension": dim, "points": points, "iterations": iterations,
+        "clusters": clusters,
+        "dimension": dim,
+        "points": points,
+        "iterations": iterations,
         "required_speedup": required,
         "versions": {
             version: {

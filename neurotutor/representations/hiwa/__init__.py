@@ -5,6 +5,7 @@ algorithm and the estimator `HiWA`), `metrics`, `baselines`, `dad`, `clustering`
 Points are rows everywhere; a rotation R acts as `points @ R.T`.
 """
 
+from neurotutor.representations.hiwa import baselines, clustering, dad
 from neurotutor.representations.hiwa.metrics import (
     alignment_error,
     best_assignment_is_identity,
@@ -46,11 +47,14 @@ __all__ = [
     "alignment_error",
     "anchors",
     "apply_map",
+    "baselines",
     "best_assignment_is_identity",
+    "clustering",
     "Clusters",
     "consensus",
     "correspondence_error",
     "correspondence_margin",
+    "dad",
     "embedding_map",
     "entropy",
     "gaussian_distance",

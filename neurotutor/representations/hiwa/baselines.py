@@ -19,7 +19,7 @@ from neurotutor.representations.hiwa.checks import (
     same_dimension,
 )
 from neurotutor.representations.hiwa.solver import random_rotation
-from neurotutor.representations.hiwa.transport import _polar, sinkhorn, squared_distances
+from neurotutor.representations.hiwa.transport import polar, sinkhorn, squared_distances
 
 
 def _pair_of_sets(source: np.ndarray, target: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -34,12 +34,12 @@ def wasserstein_alignment(
     *,
     rotation0: Float[np.ndarray, "dim dim"] | None = None,
     n_rounds: int = 200,
-    first_entropy: float = 100.0,
-    decay: float = 0.95,
-    last_entropy: float = 0.1,
+    first_entropy: float | int = 100.0,
+    decay: float | int = 0.95,
+    last_entropy: float | int = 0.1,
     sinkhorn_iter: int = 1000,
-    sinkhorn_tol: float = 1e-4,
-    settled: float = 1e-6,
+    sinkhorn_tol: float | int = 1e-4,
+    settled: float | int = 1e-6,
     seed: int = 0,
 ) -> Float[np.ndarray, "dim dim"]:
     """Align two whole point sets by one transport plan and one rotation, in turn (WA).
@@ -91,7 +91,7 @@ def wasserstein_alignment(
                 max_iter=sinkhorn_iter,
                 tol=sinkhorn_tol,
             )
-        previous, rotation = rotation, _polar(y.T @ plan.T @ x)
+        previous, rotation = rotation, polar(y.T @ plan.T @ x)
         if epsilon == last_entropy and np.linalg.norm(rotation - previous) < settled:
             break
     return rotation
@@ -103,7 +103,7 @@ def icp(
     *,
     rotation0: Float[np.ndarray, "dim dim"] | None = None,
     max_iter: int = 100,
-    tol: float = 1e-5,
+    tol: float | int = 1e-5,
 ) -> tuple[Float[np.ndarray, "dim dim"], Float[np.ndarray, "dim"]]:
     """Align by iterated closest points: nearest neighbour, then Procrustes with translation.
 
@@ -125,9 +125,7 @@ def icp(
     source, target = _pair_of_sets(source, target)
     dimension = source.shape[1]
     rotation = (
-        np.eye(dimension)
-        if rotation0 is None
-        else as_orthogonal("rotation0", rotation0, dimension)
+        np.eye(dimension) if rotation0 is None else as_orthogonal("rotation0", rotation0, dimension)
     )
     shift = np.zeros(dimension)
     tree = cKDTree(target)
@@ -135,7 +133,7 @@ def icp(
     for _ in range(max_iter):
         distance, nearest = tree.query(source @ rotation.T + shift)
         matched = target[nearest]
-        rotation = _polar((matched - matched.mean(0)).T @ (source - source.mean(0)))
+        rotation = polar((matched - matched.mean(0)).T @ (source - source.mean(0)))
         shift = matched.mean(0) - rotation @ source.mean(0)
         if abs(last - distance.mean()) < tol:
             break
@@ -165,9 +163,9 @@ def coral(
         raise ValueError(f"CORAL needs two points per set, got {len(source)} and {len(target)}")
     powers = []
     for points, power in ((source, -0.5), (target, 0.5)):
-        values, vectors = np.linalg.eigh(np.atleast_2d(np.cov(points, rowvar=False)) + np.eye(
-            points.shape[1]
-        ))
+        values, vectors = np.linalg.eigh(
+            np.atleast_2d(np.cov(points, rowvar=False)) + np.eye(points.shape[1])
+        )
         powers.append((vectors * values**power) @ vectors.T)
     return (powers[0] @ powers[1]).T
 
@@ -220,4 +218,4 @@ def procrustes(
     source, target = _pair_of_sets(source, target)
     if source.shape != target.shape:
         raise ValueError(f"paired sets must have one shape, got {source.shape}, {target.shape}")
-    return _polar(as_real("target", target).T @ source)
+    return polar(as_real("target", target).T @ source)

@@ -24,8 +24,7 @@ def as_real(name: str, value: Any, *, ndim: int | None = None) -> np.ndarray:
     """
     if type(value).__module__.split(".")[0] == "torch":
         raise TypeError(
-            f"{name} must be a NumPy array, got a torch tensor: "
-            f"pass {name}.detach().cpu().numpy()"
+            f"{name} must be a NumPy array, got a torch tensor: pass {name}.detach().cpu().numpy()"
         )
     array = np.asarray(value)
     if array.dtype.kind not in "fiu":

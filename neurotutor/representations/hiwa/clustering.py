@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 from jaxtyping import Float, Int
 from sklearn.cluster import SpectralClustering
@@ -13,9 +15,9 @@ from neurotutor.representations.hiwa.checks import as_points, as_real
 def sparse_coefficients(
     points: Float[np.ndarray, "points dim"],
     *,
-    alpha: float = 3e3,
+    alpha: float | int = 3e3,
     max_iter: int = 200,
-    tol: float = 2e-4,
+    tol: float | int = 2e-4,
 ) -> Float[np.ndarray, "points points"]:
     """Write every point as a sparse combination of the others.
 
@@ -50,7 +52,6 @@ def sparse_coefficients(
     dual = np.zeros_like(gram)
     for _ in range(max_iter):
         smooth = solve @ (fit * gram + penalty * sparse - dual)
-        np.fill_diagonal(smooth, 0)
         shifted = smooth + dual / penalty
         sparse = np.sign(shifted) * np.maximum(np.abs(shifted) - 1 / penalty, 0)
         np.fill_diagonal(sparse, 0)
@@ -61,7 +62,7 @@ def sparse_coefficients(
 
 
 def keep_largest(
-    coefficients: Float[np.ndarray, "rows columns"], share: float = 0.8
+    coefficients: Float[np.ndarray, "rows columns"], share: float | int = 0.8
 ) -> Float[np.ndarray, "rows columns"]:
     """Keep the fewest entries of every row that make up `share` of its absolute sum.
 
@@ -94,8 +95,8 @@ def sparse_subspace_clusters(
     points: Float[np.ndarray, "points dim"],
     n_clusters: int,
     *,
-    alpha: float = 3e3,
-    rho: float = 0.8,
+    alpha: float | int = 3e3,
+    rho: float | int = 0.8,
     seed: int = 0,
 ) -> Int[np.ndarray, "points"]:
     """Cluster points that lie near a union of subspaces through the origin (HiWA-SSC).
@@ -122,7 +123,10 @@ def sparse_subspace_clusters(
     model = SpectralClustering(
         n_clusters, affinity="precomputed", assign_labels="kmeans", random_state=seed
     )
-    return model.fit_predict(kept + kept.T).astype(np.int64)
+    with warnings.catch_warnings():
+        # Subspaces that share no direction give separate pieces, which is the best that can happen.
+        warnings.filterwarnings("ignore", message="Graph is not fully connected")
+        return model.fit_predict(kept + kept.T).astype(np.int64)
 
 
 def mixture_clusters(

@@ -20,21 +20,22 @@ class DadConfig:
     """Directions tried: a cube of this many points per side (published)."""
     n_probes: int = 3000
     """Places where 3-D densities are compared; published: a full 50^3 grid."""
-    extent: float = 4.0
+    extent: float | int = 4.0
     """Half width of the region where densities are compared, standard deviations (published)."""
     neighbours: int = 5
     """k of the 3-D density estimate (published)."""
     n_shifts: int = 1000
     """Random translations tried (published)."""
-    shift_scale: float = 0.5
+    shift_scale: float | int = 0.5
     """Their standard deviation (published)."""
-    n_angles: int = 90
-    """Angles in [0, 180] degrees tried in the plane, each with and without reflection."""
+    n_angles: int = 120
+    """Angles of the full circle tried in the plane, each with and without reflection. Published:
+    90 in the half circle, which cannot reach every rotation; ours is the stronger opponent."""
     plane_grid: int = 30
     """Cells per side of the plane's grid; published: 50."""
     plane_neighbours: int = 3
     """k of the 2-D density estimate (published)."""
-    centre: float = 0.5
+    centre: float | int = 0.5
     """Cells nearer to the origin than this are left out; the published radius is not known."""
 
     def __post_init__(self) -> None:
@@ -100,7 +101,7 @@ def candidate_rotations(grid: int = 8) -> Float[np.ndarray, "candidates 3 3"]:
     return np.concatenate([np.eye(3)[None], rotations])
 
 
-def dad(
+def decode(
     neural: Float[np.ndarray, "bins 3"],
     movement: Float[np.ndarray, "samples 3"],
     config: DadConfig | None = None,
@@ -163,7 +164,7 @@ def _best_plane(flat: np.ndarray, movement: np.ndarray, config: DadConfig) -> np
     cells = cells[np.linalg.norm(cells, axis=1) >= config.centre]
     wanted = np.log(knn_density(whiten(movement), cells, config.plane_neighbours))
     best, least = flat, np.inf
-    for angle in np.linspace(0, np.pi, config.n_angles):
+    for angle in np.linspace(0, 2 * np.pi, config.n_angles, endpoint=False):
         turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
         for mirror in (np.eye(2), np.diag([1.0, -1.0])):
             candidate = whiten(flat @ (turn @ mirror).T)

@@ -19,7 +19,6 @@ from neurotutor.representations.hiwa.checks import (
 from neurotutor.representations.hiwa.preprocess import Clusters, Whitening, apply_map
 from neurotutor.representations.hiwa.transport import (
     SAFE_EXPONENT,
-    _polar,
     entropy,
     polar,
     scale,
@@ -42,34 +41,36 @@ class HiwaConfig:
 
     max_iter: int = 300
     """ADMM iterations at most (figures and Python class)."""
-    tol: float = 0.1
+    tol: float | int = 0.1
     """Stop when ||R - R_prev||_F is at most this; 0 runs all iterations (figures)."""
     min_iter: int = 6
     """Iterations before the stopping rule is asked (Python class)."""
-    penalty: float = 5e-3
+    penalty: float | int = 5e-3
     """Symbol mu: pull of every pair's rotation towards the consensus (figures)."""
-    cluster_entropy: float = 0.2
+    cluster_entropy: float | int = 0.2
     """Symbol epsilon_1: entropy of the cluster correspondence P (figures)."""
     cluster_sinkhorn_iter: int = 1000
     """Sinkhorn iterations for P (figures)."""
-    point_entropy: float = 0.1
+    point_entropy: float | int = 0.1
     """Symbol epsilon_2: entropy of the point couplings Q_ij, divided by P_ij (figures)."""
     point_sinkhorn_iter: int = 150
     """Sinkhorn iterations for Q_ij (figures)."""
     inner_iter: int = 100
     """Alternations of rotation and coupling per pair at most (figures)."""
-    inner_tol: float = 1e-2
+    inner_tol: float | int = 1e-2
     """Stop a pair when the spectral norm of the change of R_ij is at most this (figures)."""
     whiten: bool = False
     """Whiten each set first: preprocessing (a)."""
     scale_by_dimension: bool = True
     """Divide all points by sqrt(D): preprocessing (c). The entropies are in these units."""
-    sinkhorn_tol: float = 1e-6
+    sinkhorn_tol: float | int = 1e-6
     """Ours: stop Sinkhorn at this marginal error; 0 runs the published fixed counts."""
     n_starts: int = 1
     """Ours: random first rotations; the start of least final sum(P * C) is kept."""
     hold_flips: bool = False
     """Ours: when R flips between a reflection pair, hold its determinant from then on."""
+    reflections: bool = True
+    """Ours: False allows proper rotations only (determinant +1), for every R_ij and for R."""
     dtype: str = "float64"
     """Ours: precision of the point couplings, float64 or float32."""
 
@@ -108,20 +109,20 @@ class History:
     """What one start did, one entry per ADMM iteration.
 
     Attributes:
-        rotations: (iterations + 1, D, D), the first rotation included.
-        correspondences: (iterations + 1, a, b), the uniform first one included.
         residual: (iterations,) ||R - R_prev||_F.
         objective: (iterations,) sum(P * C), squared distance after division by sqrt(D).
         alternations: (iterations,) most alternations that any pair needed.
+        rotations: (iterations + 1, D, D), the first rotation included.
+        correspondences: (iterations + 1, a, b), the uniform first one included.
         converged: whether the residual reached `tol`.
         flips: whether R ended in a flip between a reflection pair.
     """
 
-    rotations: Float[np.ndarray, "starts dim dim"]
-    correspondences: Float[np.ndarray, "starts a b"]
     residual: Float[np.ndarray, "iterations"]
     objective: Float[np.ndarray, "iterations"]
     alternations: Int[np.ndarray, "iterations"]
+    rotations: Float[np.ndarray, "iterations+1 dim dim"]
+    correspondences: Float[np.ndarray, "iterations+1 a b"]
     converged: bool
     flips: bool
 
@@ -133,7 +134,7 @@ class History:
 def objective(
     correspondence: Float[np.ndarray, "a b"],
     costs: Float[np.ndarray, "a b"],
-    cluster_entropy: float = 0.0,
+    cluster_entropy: float | int = 0.0,
 ) -> float:
     """Return sum(P * C) - epsilon_1 H(P), what the outer problem minimises.
 
@@ -162,7 +163,7 @@ def pair_cost(
     y: Float[np.ndarray, "m dim"],
     rotation: Float[np.ndarray, "dim dim"],
     plan: Float[np.ndarray, "n m"],
-    entropy_weight: float = 0.0,
+    entropy_weight: float | int = 0.0,
 ) -> float:
     """Return the cost of one pair of clusters: sum(Q * ||R x - y||^2) - weight * H(Q).
 
@@ -183,34 +184,31 @@ def pair_cost(
 
 
 def pair_rotation(
-    x: Float[np.ndarray, "*batch n dim"],
-    y: Float[np.ndarray, "*batch m dim"],
-    plan: Float[np.ndarray, "*batch n m"],
+    moment: Float[np.ndarray, "*batch dim dim"],
     weight: Float[np.ndarray, "*batch"] | float | int,
     anchor: Float[np.ndarray, "*batch dim dim"],
+    determinant: int | None = None,
 ) -> Float[np.ndarray, "*batch dim dim"]:
     """Rotate one cluster onto another, given who goes where: polar(2 P_ij Y Q' X' + T_ij).
 
     Args:
-        x: (..., n, D) source clusters, points as rows.
-        y: (..., m, D) target clusters, points as rows.
-        plan: (..., n, m) couplings Q.
+        moment: (..., D, D) Y Q' X', the sum over k, l of Q_kl y_l x_k'.
         weight: (...) P_ij, how much this pair counts.
-        anchor: (..., D, D) T_ij = (mu / D)(R - Lambda_ij), the pull towards the consensus.
+        anchor: (..., D, D) T_ij, the pull towards the consensus; see `anchors`.
+        determinant: None allows reflections; +1 or -1 does not.
 
     Returns:
         (..., D, D) rotations R_ij.
 
     Source: Lee et al. (2019), step 2a of the algorithm as the chapter numbers it.
     """
-    moment = y.swapaxes(-1, -2) @ plan.swapaxes(-1, -2) @ x
-    return polar(2 * np.asarray(weight)[..., None, None] * moment + anchor)
+    return polar(2 * np.asarray(weight)[..., None, None] * moment + anchor, determinant)
 
 
 def anchors(
     rotation: Float[np.ndarray, "dim dim"],
     duals: Float[np.ndarray, "a b dim dim"],
-    penalty: float,
+    penalty: float | int,
 ) -> Float[np.ndarray, "a b dim dim"]:
     """Return T_ij = (mu / D)(R - Lambda_ij), what pulls pair (i, j) to the consensus.
 
@@ -241,11 +239,7 @@ def consensus(
 
     Source: Lee et al. (2019), step 4 of the algorithm.
     """
-    left, _, right = np.linalg.svd((rotations + duals).mean(axis=(0, 1)))
-    if determinant is not None and np.sign(np.linalg.det(left @ right)) != determinant:
-        # The last singular direction is the one that the mean says least about.
-        left[:, -1] *= -1
-    agreed = left @ right
+    agreed = polar((rotations + duals).mean(axis=(0, 1)), determinant)
     return agreed, duals + rotations - agreed
 
 
@@ -255,9 +249,7 @@ def align_pairs(
     correspondence: Float[np.ndarray, "a b"],
     anchor: Float[np.ndarray, "a b dim dim"],
     config: HiwaConfig,
-) -> tuple[
-    Float[np.ndarray, "a b dim dim"], Float[np.ndarray, "a b"], Int[np.ndarray, "a b"]
-]:
+) -> tuple[Float[np.ndarray, "a b dim dim"], Float[np.ndarray, "a b"], Int[np.ndarray, "a b"]]:
     """Align every source cluster with every target cluster, all pairs side by side.
 
     Args:
@@ -314,6 +306,7 @@ def _align_chunk(
     rate = (weight / config.point_entropy).astype(x.dtype)
     x_square, y_square = (x**2).sum(-1), (y**2).sum(-1)
     reach = (np.sqrt(x_square.max(-1)) + np.sqrt(y_square.max(-1))) ** 2 * rate
+    determinant = None if config.reflections else 1
     couple = _couple_log if (reach > SAFE_EXPONENT[x.dtype]).any() else _couple_kernel
 
     settled = np.empty((n_pairs, *anchor.shape[1:]))
@@ -324,7 +317,7 @@ def _align_chunk(
     moment = _means(y, q)[:, :, None] * _means(x, p)[:, None, :]
     previous = None
     for alternation in range(1, config.inner_iter + 1):
-        rotation = _polar(2 * weight[:, None, None] * moment + anchor)
+        rotation = pair_rotation(moment, weight, anchor, determinant)
         moved = np.matmul(x, rotation.swapaxes(1, 2).astype(x.dtype))
         exponent = np.matmul((2 * rate)[:, None, None] * moved, y.swapaxes(1, 2))
         exponent -= (rate[:, None] * x_square)[:, :, None]
@@ -389,7 +382,7 @@ def _couple_log(
     return plan, np.ones_like(p), np.ones_like(q)
 
 
-def _spectral_norm_at_most(matrices: np.ndarray, bound: float) -> np.ndarray:
+def _spectral_norm_at_most(matrices: np.ndarray, bound: float | int) -> np.ndarray:
     """Compare spectral norms with `bound`; only close calls pay for singular values."""
     frobenius = np.linalg.norm(matrices, axis=(1, 2))
     answer = frobenius <= bound
@@ -424,7 +417,7 @@ def admm(
     duals = np.zeros((a, b, *rotation.shape))
     rotations, correspondences = [rotation], [correspondence]
     residuals, objectives, most = [], [], []
-    determinant, converged = None, False
+    determinant, converged = None if config.reflections else 1, False
     for iteration in range(1, config.max_iter + 1):
         pulls = anchors(rotation, duals, config.penalty)
         own, costs, alternations = align_pairs(source, target, correspondence, pulls, config)
@@ -449,11 +442,11 @@ def admm(
             converged = True
             break
     history = History(
-        rotations=np.stack(rotations),
-        correspondences=np.stack(correspondences),
         residual=np.array(residuals),
         objective=np.array(objectives),
         alternations=np.array(most),
+        rotations=np.stack(rotations),
+        correspondences=np.stack(correspondences),
         converged=converged,
         flips=_flips(residuals),
     )
@@ -579,9 +572,7 @@ class HiWA:
         self._warn_unless_converged()
         return self
 
-    def transform(
-        self, source: Float[np.ndarray, "points dim"]
-    ) -> Float[np.ndarray, "points dim"]:
+    def transform(self, source: Float[np.ndarray, "points dim"]) -> Float[np.ndarray, "points dim"]:
         """Carry source points into the target's coordinates.
 
         With `config.whiten` these are the target's *whitened* coordinates: compare with

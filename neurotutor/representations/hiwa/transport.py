@@ -16,24 +16,29 @@ from neurotutor.representations.hiwa.checks import as_real, same_dimension
 SAFE_EXPONENT = {np.dtype(np.float64): 600.0, np.dtype(np.float32): 70.0}
 # The marginal error costs as much as a third of an iteration on small problems.
 CHECK_EVERY = 3
+# Plain iterations between two on logarithms, where the kernel would underflow.
+LOG_BLOCK = 20
 
 
 def polar(
-    matrix: Float[np.ndarray, "*batch dim dim"],
+    matrix: Float[np.ndarray, "*batch dim dim"], determinant: int | None = None
 ) -> Float[np.ndarray, "*batch dim dim"]:
     """Return the orthogonal matrix closest to `matrix`, for every matrix in the batch.
 
     For the singular value decomposition M = U S V', the answer is U V'. It is also the orthogonal
-    R that maximises trace(R' M). Reflections (determinant -1) are allowed.
+    R that maximises trace(R' M). Reflections (determinant -1) are allowed unless you say otherwise.
 
     Args:
         matrix: (..., D, D) real matrices.
+        determinant: None allows both signs; +1 or -1 asks for the closest matrix of that
+            determinant, by turning the singular direction that counts least.
 
     Returns:
         (..., D, D) orthogonal matrices.
 
     Raises:
-        ValueError: if the last two axes differ, or entries are not finite.
+        ValueError: if the last two axes differ, entries are not finite, or `determinant` is
+            neither None nor +1 nor -1.
         TypeError: for torch tensors or non-numeric input.
 
     Source: Lee et al. (2019), rotation steps; Schoenemann (1966).
@@ -41,11 +46,12 @@ def polar(
     matrix = as_real("matrix", matrix)
     if matrix.ndim < 2 or matrix.shape[-1] != matrix.shape[-2]:
         raise ValueError(f"matrix must be square in its last two axes, got shape {matrix.shape}")
-    return _polar(matrix)
-
-
-def _polar(matrix: np.ndarray) -> np.ndarray:
+    if determinant not in (None, 1, -1):
+        raise ValueError(f"determinant must be None, 1 or -1, got {determinant}")
     left, _, right = np.linalg.svd(matrix)
+    if determinant is not None:
+        wrong = np.linalg.det(left @ right) * determinant < 0
+        left[..., -1] = np.where(wrong[..., None], -left[..., -1], left[..., -1])
     return left @ right
 
 
@@ -92,7 +98,7 @@ def sinkhorn(
     epsilon: float | int | Float[np.ndarray, "*batch_e"],
     *,
     max_iter: int = 1000,
-    tol: float = 1e-9,
+    tol: float | int = 1e-9,
     log_domain: bool | None = None,
 ) -> Float[np.ndarray, "*batch n m"]:
     """Solve entropic optimal transport, for every problem in the batch at once.
@@ -158,7 +164,7 @@ def sinkhorn(
 
 
 def _check_transport(
-    cost: np.ndarray, a: np.ndarray, b: np.ndarray, epsilon: object, max_iter: int, tol: float
+    cost: np.ndarray, a: np.ndarray, b: np.ndarray, epsilon: object, max_iter: int, tol: float | int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     cost, a, b = as_real("cost", cost), as_real("a", a), as_real("b", b)
     if cost.ndim < 2:
@@ -186,7 +192,7 @@ def _check_transport(
 
 
 def _sinkhorn_kernel(
-    exponent: np.ndarray, a: np.ndarray, b: np.ndarray, max_iter: int, tol: float
+    exponent: np.ndarray, a: np.ndarray, b: np.ndarray, max_iter: int, tol: float | int
 ) -> tuple[np.ndarray, float]:
     kernel = np.exp(exponent)
     v = np.full(b.shape, 1 / b.shape[-1], dtype=kernel.dtype)
@@ -197,7 +203,7 @@ def _sinkhorn_kernel(
 
 
 def scale(
-    kernel: np.ndarray, a: np.ndarray, b: np.ndarray, v: np.ndarray, max_iter: int, tol: float
+    kernel: np.ndarray, a: np.ndarray, b: np.ndarray, v: np.ndarray, max_iter: int, tol: float | int
 ) -> tuple[np.ndarray, np.ndarray, float]:
     """Run the scaling iterations u = a / (K v), v = b / (K' u) on a stack of kernels.
 
@@ -248,26 +254,53 @@ def _products(kernel: np.ndarray) -> tuple[Callable, Callable]:
 
 
 def _sinkhorn_log(
-    exponent: np.ndarray, a: np.ndarray, b: np.ndarray, max_iter: int, tol: float
+    exponent: np.ndarray, a: np.ndarray, b: np.ndarray, max_iter: int, tol: float | int
 ) -> tuple[np.ndarray, float]:
+    """Run the same iterations with logarithms of the scalings, which cannot underflow.
+
+    Every round takes one iteration on logarithms, absorbs the scalings into the kernel, and then
+    runs a block of plain iterations on it; a block that leaves the range of doubles is discarded.
+    """
     tol = max(tol, 50 * np.finfo(exponent.dtype).eps) if tol > 0 else 0.0
     error = 0.0
-    with np.errstate(divide="ignore"):  # log 0 = -inf is what a point without mass needs
-        log_a, log_b = np.log(a), np.log(b)
-    log_u = np.zeros_like(log_a)
+    has_a, has_b = a > 0, b > 0
+    log_a, log_b = (np.log(np.where(w > 0, w, 1)) for w in (a, b))
     log_v = np.full_like(log_b, -np.log(b.shape[-1]))
-    for iteration in range(max_iter + 1):
-        log_row_sums = _logsumexp(exponent + log_v[..., None, :], -1)
-        if tol and iteration:
-            error = float(np.abs(np.exp(log_u + log_row_sums) - a).sum(-1).max())
+    done = 0
+    while True:
+        log_u = np.where(has_a, log_a - _logsumexp(exponent + log_v[:, None, :], 2), -np.inf)
+        log_v = np.where(has_b, log_b - _logsumexp(exponent + log_u[:, :, None], 1), -np.inf)
+        kernel = np.exp(log_u[:, :, None] + exponent + log_v[:, None, :])
+        done += 1
+        if tol:
+            error = float(np.abs(kernel.sum(-1) - a).sum(-1).max())
             if error <= tol:
-                error = 0.0
-                break
-        if iteration == max_iter:
-            break
-        log_u = log_a - log_row_sums
-        log_v = log_b - _logsumexp(exponent + log_u[..., :, None], -2)
-    return np.exp(log_u[..., :, None] + exponent + log_v[..., None, :]), error
+                return kernel, 0.0
+        if done >= max_iter:
+            return kernel, error
+        block = min(LOG_BLOCK, max_iter - done)
+        u, v = _absorbed_block(kernel, a, b, block)
+        with np.errstate(divide="ignore"):
+            log_ratio = np.log(v)
+        if np.isfinite(u).all() and np.isfinite(log_ratio[has_b]).all():
+            # The next round starts from v alone, so u need not be kept.
+            log_v = log_v + np.where(has_b, log_ratio, 0)
+            done += block
+            if done >= max_iter:
+                return u[:, :, None] * kernel * v[:, None, :], error
+
+
+def _absorbed_block(
+    kernel: np.ndarray, a: np.ndarray, b: np.ndarray, n_iterations: int
+) -> tuple[np.ndarray, np.ndarray]:
+    times, times_transposed = _products(kernel)
+    v = np.ones_like(b)
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        for _ in range(n_iterations):
+            # A point without mass has an empty row or column: 0/0, and its scaling is 0.
+            u = np.where(a > 0, a / times(v), 0)
+            v = np.where(b > 0, b / times_transposed(u), 0)
+    return u, v
 
 
 def _logsumexp(values: np.ndarray, axis: int) -> np.ndarray:
