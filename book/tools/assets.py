@@ -24,7 +24,13 @@ KEPT = (
     ("mathjax", "LICENSE", "mathjax/LICENSE"),
     ("requirejs", "require.js", "requirejs/require.js"),
     ("@jupyter-widgets/html-manager", "dist/embed-amd.js", "widgets/embed-amd.js"),
-    ("@jupyter-widgets/html-manager", "dist/*.woff2", "widgets"),
+    # The bundle looks for its fonts beside two of the modules that it defines.
+    ("@jupyter-widgets/html-manager", "dist/*.woff2", "widgets/@jupyter-widgets"),
+    (
+        "@jupyter-widgets/html-manager",
+        "dist/*.woff2",
+        "widgets/@jupyter-widgets/html-manager/dist",
+    ),
 )
 
 

@@ -273,6 +273,21 @@ class ChapterGraph(Directive):
         return [self.raw(graph.draw(items))]
 
 
+# RequireJS reads this before it starts: modules, and the fonts beside them, are the site's own.
+_REQUIRE = (
+    "window.require = { baseUrl: new URL(document.documentElement.dataset.content_root + "
+    "'_static/vendor/widgets/', document.baseURI).href };"
+)
+# The widget manager asks for formulas to be typeset in the way of MathJax 2; this is version 3.
+_TYPESET = (
+    "document.addEventListener('DOMContentLoaded', () => { if (window.MathJax && !MathJax.Hub) "
+    "MathJax.Hub = { Queue: ([, , element]) => MathJax.startup.promise.then(() => "
+    "MathJax.typesetPromise([element])) }; });"
+)
+# The theme's icons would replace those that the play button holds on to; it brings its own.
+_ICONS = "if (window.FontAwesome) FontAwesome.config.observeMutations = false;"
+
+
 def _vendor(app: Sphinx, config: Config) -> None:
     """Serve MathJax, RequireJS and the widget manager from the site, or link them."""
     vendor = os.environ.get("NEUROTUTOR_VENDOR", "")
@@ -293,11 +308,14 @@ def _vendor(app: Sphinx, config: Config) -> None:
     }
 
 
-def _copy_vendor(app: Sphinx) -> None:
+def _add_scripts(app: Sphinx) -> None:
+    app.add_js_file(None, body=_TYPESET, priority=100)
+    app.add_js_file(None, body=_ICONS, priority=100)
     vendor = Path(os.environ.get("NEUROTUTOR_VENDOR") or "absent")
     if vendor.is_dir() and app.builder.format == "html":
         goal = Path(app.outdir) / "_static" / "vendor"
         shutil.copytree(vendor, goal, dirs_exist_ok=True)
+        app.add_js_file(None, body=_REQUIRE, priority=100)
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
@@ -308,7 +326,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.add_directive("cost-table", CostTable)
     app.add_directive("chapter-graph", ChapterGraph)
     app.connect("config-inited", _vendor, priority=100)
-    app.connect("builder-inited", _copy_vendor)
+    app.connect("builder-inited", _add_scripts)
     # before napoleon (500), which reads the sections and writes reStructuredText
     app.connect("autodoc-process-docstring", docstrings.process, priority=400)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
