@@ -73,6 +73,8 @@ def fetch(name: str, source: str | os.PathLike | None = None, progress: bool = T
                 "unset NEUROTUTOR_DATA, then fetch again"
             )
         with _alone(registry.cache_folder()):
+            if target.is_file() and registry.intact(name, target):
+                return target  # another process fetched it while this one waited
             if source:
                 return _download(_address(source, name), target, entry.sha256, progress)
             return _from_originals(entry, target, progress)
@@ -99,14 +101,24 @@ def _from_originals(entry: registry.Entry, target: Path, progress: bool) -> Path
         _download(address, folder / address.rpartition("/")[2], sha256, progress)
         for address, sha256 in zip(entry.origin, entry.origin_sha256, strict=True)
     ]
-    arrays = convert.CONVERTERS[entry.converter](*originals)
+    files = ", ".join(path.name for path in originals)
+    remedy = (
+        "nothing was stored; fetch the converted file with --from ADDRESS-OR-FOLDER and report this"
+    )
+    try:
+        arrays = convert.CONVERTERS[entry.converter](*originals)
+    except registry.CorruptData:
+        raise
+    except (ValueError, TypeError, LookupError, AttributeError, RuntimeError) as error:
+        # A layout that nobody foresaw fails somewhere in the middle.
+        raise registry.CorruptData(
+            f"the conversion of {files} failed ({type(error).__name__}: {error}): {remedy}"
+        ) from error
     digest = registry.content_digest(arrays)
     if digest != entry.content_sha256:
         raise registry.CorruptData(
-            f"the conversion of {', '.join(path.name for path in originals)} does not give the "
-            f"arrays that the registry expects (content {digest[:12]}, expected "
-            f"{entry.content_sha256[:12]}): nothing was stored; fetch the converted file with "
-            "--from ADDRESS-OR-FOLDER and report this"
+            f"the conversion of {files} does not give the arrays that the registry expects "
+            f"(content {digest[:12]}, expected {entry.content_sha256[:12]}): {remedy}"
         )
     _write(target, arrays)
     shutil.rmtree(folder)

@@ -161,12 +161,10 @@ def entry(name: str) -> Entry:
             for stem in difflib.get_close_matches(name, stems, n=3, cutoff=0.4)
             if stems[stem] not in near
         ]
-        hint = f"did you mean {' or '.join(repr(n) for n in near[:3])}?" if near else "see"
-        raise UnknownData(
-            f"no recording is named {name!r}; {hint} "
-            + ("" if near else "`python -m neurotutor data list` for the names")
-            + ("(`python -m neurotutor data list` shows all)" if near else "")
-        )
+        hint = "see `python -m neurotutor data list` for the names"
+        if near:
+            hint = f"did you mean {' or '.join(map(repr, near[:3]))}? (`data list` shows all)"
+        raise UnknownData(f"no recording is named {name!r}; {hint}")
     return entries[name]
 
 

@@ -217,7 +217,7 @@ def by_storage(path):
 
 
 def by_legacy_storage(path):
-    return Call(torch.storage._load_from_bytes, pickle.dumps(Call(os.mkdir, path)))
+    return Call(torch.storage._load_from_bytes, pickle.dumps(Call(os.mkdir, path), protocol=2))
 
 
 ATTACKS = {

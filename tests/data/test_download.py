@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import signal
 import socket
@@ -211,8 +212,22 @@ def test_full_disk_and_a_file_in_the_way(shelf, server, served, monkeypatch):
         fetch(server)
 
 
-def test_two_fetches_at_a_time(server, served):
+@pytest.mark.parametrize("made", ["from a mirror", "from the originals"])
+def test_two_fetches_at_a_time(made, shelf, server, served):
     """They share one part; the second waits, and finds the work done."""
+    source = f"{server.address}/mirror"
+    if made == "from the originals":
+        arrays = {"spike_counts": np.zeros((2, 3), np.int16), "state": np.array([0, 1], np.int8)}
+        address = f"{server.address}/originals"
+        for key, values in arrays.items():
+            content = io.BytesIO()
+            np.save(content, values)
+            server.files[f"originals/{key}.npy"] = content.getvalue()
+        origin = {f"{address}/{key}.npy": server.files[f"originals/{key}.npy"] for key in arrays}
+        arrays["bin_width_s"] = np.array(np.float32(4.0))
+        shelf.rows.clear()
+        shelf.add(NAME, b"of a mirror", converter="rodent-sleep", origin=origin, arrays=arrays)
+        source = ""
     server.pause = 0.002
     code = (
         "import sys; from neurotutor import data; "
@@ -220,7 +235,7 @@ def test_two_fetches_at_a_time(server, served):
     )
     children = [
         subprocess.Popen(
-            [sys.executable, "-c", code, NAME, f"{server.address}/mirror"],
+            [sys.executable, "-c", code, NAME, source],
             stdout=subprocess.PIPE,
             text=True,
         )
@@ -228,7 +243,7 @@ def test_two_fetches_at_a_time(server, served):
     ]
     paths = {child.communicate()[0].strip() for child in children}
     assert paths == {str(data.require(NAME))}
-    assert len(server.asked) == 1
+    assert len(server.asked) == (1 if made == "from a mirror" else 2)
 
 
 def test_killed_fetch_leaves_nothing_that_is_trusted_and_goes_on(shelf, server, served):
@@ -317,6 +332,17 @@ def test_conversion_to_other_arrays_is_refused(shelf, server, original, monkeypa
     assert "\n" not in str(caught.value)
     assert not data.available(NAME)
     assert left_over(shelf) == ["first.bin", "second.bin"], "kept for another try"
+
+
+@pytest.mark.parametrize("error", [TypeError, KeyError, IndexError, ValueError, RuntimeError])
+def test_conversion_that_fails_in_the_middle(shelf, server, original, monkeypatch, error):
+    def fails(*paths):
+        raise error("in the middle")
+
+    monkeypatch.setitem(convert.CONVERTERS, "bytes", fails)
+    with pytest.raises(data.CorruptData, match=rf"conversion of .* failed \({error.__name__}: "):
+        data.fetch(NAME, progress=False)
+    assert not data.available(NAME)
 
 
 def test_changed_original_is_refused(shelf, server, original):
