@@ -75,8 +75,8 @@ class Page:
 
     @property
     def is_chapter(self) -> bool:
-        """Whether the page declares itself a chapter, with all duties of one."""
-        return "chapter" in self.front
+        """Whether the page is a chapter of a part, with all duties of one; a primer is not."""
+        return "part" in self.front
 
     @property
     def is_notebook(self) -> bool:
