@@ -499,6 +499,17 @@ def test_pretraining_never_sees_a_masked_bin(small_reach):
     assert np.array_equal(*runs)
 
 
+def test_a_rule_of_your_own_decides_who_mines_whom(small_bins):
+    asked = []
+
+    def everywhere(bins, rows, pool):
+        asked.append((bins is small_bins, len(rows), len(pool) >= len(rows)))
+        return rows[:, None] != pool[None, :]
+
+    myow.Pretraining(small_bins, SMALL, rule=everywhere).fit(n_steps=3)
+    assert asked == [(True, SMALL.batch_size, True)] * 2  # the first step of the ramp mines nothing
+
+
 def test_continuous_recording_mines_only_far_in_time(monkeypatch):
     recorded = sleep.simulate(n_bins=300, n_neurons=12, seed=0)
     mask = np.ones(300, bool)
@@ -948,6 +959,10 @@ def test_bad_runs_and_studies_are_refused(small_bins, small_reach):
     with pytest.raises(ValueError, match="no ablation"):
         myow.ablate(small_bins, SMALL, "no luck")
     run = myow.Pretraining(small_bins, SMALL)
+    with pytest.raises(ValueError, match="not trained"):
+        myow.collapse_of(run)
+    with pytest.raises(ValueError, match="snapshot_every"):
+        myow.Pretraining(small_bins, SMALL, snapshot_every=-1)
     with pytest.raises(ValueError, match="30 neurons"):
         run.embed(np.ones((4, 29)))
     split = decoding.split_trials(small_reach.trial, seed=0)

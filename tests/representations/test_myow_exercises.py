@@ -126,24 +126,25 @@ def test_purity_of_picks():
     )
 
 
-def measured(loss_out, loss_in, same_out=0.0, same_in=0.3):
+def measured(far=(0.0, 0.92), everywhere=(0.6, 0.99)):
+    keys = ("near", "same_state")
     return {
-        "outside": {"mined_loss": loss_out, "same_trial": same_out},
-        "everywhere": {"mined_loss": loss_in, "same_trial": same_in},
+        "far": dict(zip(keys, far, strict=True)),
+        "everywhere": dict(zip(keys, everywhere, strict=True)),
     }
 
 
-def test_mining_inside_the_trial():
+def test_mining_nearby():
     assert_checker(
-        myow.mining_inside_the_trial,
-        accept=[measured(0.2, 0.1), measured(np.float64(0.05), np.float64(0.04), same_in=0.9)],
+        myow.mining_nearby,
+        accept=[measured(), measured(everywhere=(np.float64(0.4), np.float64(0.9)))],
         reject={
             "no dictionary": (0.3, "dictionary"),
-            "other keys": ({"outside": {}, "everywhere": {}}, "needs the keys"),
-            "same run": (measured(0.1, 0.1, 0.0, 0.0), "the same"),
-            "swapped": (measured(0.1, 0.2, 0.3, 0.0), "swap"),
-            "no share": (measured(0.2, 0.1, same_in=30), "share of picks"),
-            "loss": (measured(0.1, 0.2), "lower loss"),
+            "other keys": ({"far": {}, "everywhere": {}}, "needs the keys"),
+            "same run": (measured(everywhere=(0.0, 0.92)), "the same"),
+            "swapped": (measured((0.6, 0.99), (0.0, 0.92)), "swapped"),
+            "no share": (measured(everywhere=(60, 99)), "shares"),
+            "same rule": (measured(everywhere=(0.0, 0.93)), "only the anchor"),
         },
     )
 
@@ -156,4 +157,4 @@ def test_the_starter_is_not_taken_for_an_answer():
         with pytest.raises(NotImplementedError):
             checker(starter)
     with pytest.raises(Hint):
-        myow.mining_inside_the_trial(None)
+        myow.mining_nearby(None)

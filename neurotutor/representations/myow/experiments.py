@@ -296,9 +296,23 @@ def ablate(bins: Bins, config: MyowConfig, name: str, *, seed: int = 0) -> Colla
         bins.rates.device
     )
     run = Pretraining(bins, config, method="byol", seed=seed, model=model)
-    history = run.fit()
-    embeddings = run.model.represent(run.normaliser.transform(bins.rates))
-    return Collapse(embedding_spread(embeddings), float(history.metrics["loss"][-10:].mean()))
+    run.fit()
+    return collapse_of(run)
+
+
+def collapse_of(run: Pretraining) -> Collapse:
+    """Spread of the representations of all pre-training bins, and the mean of the last ten losses.
+
+    Args:
+        run: a run that has been trained.
+
+    Raises:
+        ValueError: if it has not.
+    """
+    if run.history is None:
+        raise ValueError("this run is not trained yet; call fit() first")
+    embeddings = run.model.represent(run.normaliser.transform(run.bins.rates))
+    return Collapse(embedding_spread(embeddings), float(run.history.metrics["loss"][-10:].mean()))
 
 
 # --- sleep ----------------------------------------------------------------------------------

@@ -348,10 +348,11 @@ class BYOL(nn.Module):
         Raises:
             ValueError: if shapes do not fit or a value is not finite.
         """
-        augmented, _ = self._augmented(view_1, view_2)
+        augmented, _ = self.augmented_loss(view_1, view_2)
         return Losses(augmented, augmented, None)
 
-    def _augmented(self, view_1: Tensor, view_2: Tensor) -> tuple[Tensor, Tensor]:
+    def augmented_loss(self, view_1: Tensor, view_2: Tensor) -> tuple[Tensor, Tensor]:
+        """The augmented loss of paired views, and the representations y of the first ones."""
         self._require_inputs(view_1=view_1, view_2=view_2)
         if len(view_1) != len(view_2):
             raise ValueError(f"views must be paired, got {len(view_1)} and {len(view_2)} samples")
@@ -444,7 +445,7 @@ class MYOW(BYOL):
         """
         weight = self.config.mining_weight if weight is None else weight
         require_share("weight", weight)
-        augmented, y = self._augmented(view_1, view_2)
+        augmented, y = self.augmented_loss(view_1, view_2)
         if weight == 0:  # nothing to mine: this step is BYOL, to the last bit
             return Losses(augmented, augmented, None)
         if candidates is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,7 @@ from .model import BYOL, MYOW, eligible_by_time, eligible_by_trial
 from .views import Normaliser, block_ends, jitter, make_views
 
 Method = Literal["byol", "myow"]
+Rule = Callable[["Bins", Tensor, Tensor], Tensor]
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,6 +117,9 @@ class Pretraining:
         seed: of weights, batches, views and picks.
         model: a network of your own, on the device of the bins, instead of a new one; for
             ablations.
+        rule: who may mine whom, a function (bins, anchor rows, candidate rows) -> mask of shape
+            (anchors, candidates). `None` takes other trials, or with `config.exclusion` other
+            times.
         snapshot_every: keep the encoder as it is at the start and after every so many steps, so
             that `embed` can look back; 0 keeps none.
 
@@ -122,6 +127,7 @@ class Pretraining:
         model: the network.
         normaliser: fitted on `bins`.
         snapshots: number of steps done -> encoder at that time.
+        history: what `fit` returned last.
         state: what a checkpoint must hold, for `neurotutor.training.fit`.
 
     Raises:
@@ -138,6 +144,7 @@ class Pretraining:
         method: Method = "myow",
         seed: int = 0,
         model: BYOL | None = None,
+        rule: Rule | None = None,
         snapshot_every: int = 0,
     ):
         if method not in ("byol", "myow"):
@@ -165,6 +172,8 @@ class Pretraining:
         # Two streams: mining must not shift the random numbers that the views are made of.
         self._views = torch.Generator(device=device).manual_seed(2 * seed)
         self._mining = torch.Generator(device=device).manual_seed(2 * seed + 1)
+        self.rule = self._far_apart if rule is None else rule
+        self.history: History | None = None
         self.snapshot_every = snapshot_every
         self.snapshots = _Snapshots()
         self._take_snapshot(0)
@@ -242,10 +251,12 @@ class Pretraining:
             )
             views = torch.cat([view_1, more])
         pool = torch.cat([rows, extra])
+        return views, self.rule(self.bins, rows, pool)
+
+    def _far_apart(self, bins: Bins, rows: Tensor, pool: Tensor) -> Tensor:
         if self.config.exclusion is None:
-            return views, eligible_by_trial(self.bins.block[rows], self.bins.block[pool])
-        time = self.bins.time
-        return views, eligible_by_time(time[rows], time[pool], self.config.exclusion)
+            return eligible_by_trial(bins.block[rows], bins.block[pool])
+        return eligible_by_time(bins.time[rows], bins.time[pool], self.config.exclusion)
 
     def fit(
         self,
@@ -257,7 +268,7 @@ class Pretraining:
         progress: bool = False,
     ) -> History:
         """Run all steps (or the first `n_steps`), resuming from `checkpoint` where it exists."""
-        return training.fit(
+        self.history = training.fit(
             self.step,
             self.config.n_steps if n_steps is None else n_steps,
             state=self.state,
@@ -266,6 +277,7 @@ class Pretraining:
             description=description,
             progress=progress,
         )
+        return self.history
 
     def embed(
         self, rates: Float[np.ndarray, "bins neurons"], *, after: int | None = None

@@ -126,28 +126,31 @@ def purity_of_picks(answer: Any) -> str:
     )
 
 
-def mining_inside_the_trial(answer: Any) -> str:
-    """Check what a reader measured when mining may stay in the anchor's own trial.
+def mining_nearby(answer: Any) -> str:
+    """Check what a reader measured when mining may stay near in time.
 
-    The answer holds `mined_loss` and `same_trial` for the keys "outside" and "everywhere".
+    The answer holds `near` (share of neighbours within the exclusion) and `same_state` (share of
+    neighbours in the anchor's state) for the keys "far" and "everywhere".
     """
-    if not isinstance(answer, Mapping) or set(answer) != {"outside", "everywhere"}:
-        raise Hint('Return a dictionary with the keys "outside" and "everywhere".')
+    if not isinstance(answer, Mapping) or set(answer) != {"far", "everywhere"}:
+        raise Hint('Return a dictionary with the keys "far" and "everywhere".')
     for name, each in answer.items():
-        if not isinstance(each, Mapping) or set(each) != {"mined_loss", "same_trial"}:
-            raise Hint(f'answer["{name}"] needs the keys "mined_loss" and "same_trial".')
-    outside, everywhere = answer["outside"], answer["everywhere"]
-    if outside == everywhere:
-        raise Hint("Both runs are the same. Did you pass the mask you made?")
-    if outside["same_trial"] > 0:
-        raise Hint('The run "outside" still mines in the anchor\'s own trial. Did you swap them?')
-    if not 0 < everywhere["same_trial"] <= 1:
-        raise Hint('"same_trial" of "everywhere" is a share of picks, above 0 and at most 1.')
-    if everywhere["mined_loss"] >= outside["mined_loss"]:
+        if not isinstance(each, Mapping) or set(each) != {"near", "same_state"}:
+            raise Hint(f'answer["{name}"] needs the keys "near" and "same_state".')
+        if not all(0 <= value <= 1 for value in each.values()):
+            raise Hint(f'Both numbers of answer["{name}"] are shares, from 0 to 1.')
+    far, everywhere = answer["far"], answer["everywhere"]
+    if far == everywhere:
+        raise Hint("Both runs are the same. Does each use its own rule?")
+    if far["near"] > 0:
+        raise Hint('The rule "far" still lets near bins through. Swapped, or only one side masked?')
+    if everywhere["near"] < 0.2:
         raise Hint(
-            "A neighbour in the own trial is easier to predict: expect the lower loss there."
+            'With "everywhere", far more neighbours are near: forbid only the anchor itself.'
         )
     return (
-        f"{everywhere['same_trial']:.0%} of the picks stay in the trial, and the mined loss is "
-        "lower for it. A lower loss is no better here: the task has become jitter again."
+        f"{everywhere['near']:.0%} of the neighbours now lie within the excluded time, and "
+        f"{everywhere['same_state']:.0%} share the anchor's state, against "
+        f"{far['same_state']:.0%}. That looks better and is worth less: a state lasts for minutes, "
+        "so the bin next door shares it without any learning."
     )
