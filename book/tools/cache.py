@@ -64,8 +64,12 @@ def store(cache: Path, name: str, key: str, execution: Execution) -> None:
         for item in draft.iterdir():
             _fsync(item)
         if target.exists():  # damaged, or made meanwhile by another run: ours is as good
-            shutil.rmtree(target)
-        draft.rename(target)
+            doomed = Path(tempfile.mkdtemp(prefix=".draft-", dir=folder))
+            target.rename(doomed / "old")
+            draft.rename(target)
+            shutil.rmtree(doomed)
+        else:
+            draft.rename(target)
     finally:
         shutil.rmtree(draft, ignore_errors=True)
     _forget(folder)

@@ -100,7 +100,7 @@ def closure(root: Path, names: Iterable[str], package: str = "neurotutor") -> di
                 continue
             path = module_file(root, dotted)
             if path is None:
-                break
+                continue
             found[dotted] = path
             base = dotted if path.name == "__init__.py" else dotted.rpartition(".")[0]
             text = path.read_text(encoding="utf-8")

@@ -39,6 +39,7 @@ class Symbol:
 
 def normal(text: str) -> str:
     r"""LaTeX without blanks, `\bar x` and `\bar{x}` as one, for comparing whole expressions."""
+    text = text.replace("\\ ", "\\,")
     text = re.sub(r"\\([a-zA-Z]+)\s+([a-zA-Z])(?![a-zA-Z])", _braced, text)
     text = re.sub(r"_\s*([a-zA-Z0-9])", r"_{\1}", text)
     text = re.sub(r"_\s*(\\[a-zA-Z]+)", r"_{\1}", text)

@@ -211,7 +211,7 @@ def typed_results(book: Book) -> Iterator[Problem]:
                         page.path,
                         line,
                         f"{found[0]!r} beside {found[1]!r} is typed into a string; print the "
-                        f"measured value, or mark the line above {GIVEN_CODE} why, if it was chosen",
+                        f"value, or mark the line above {GIVEN_CODE} why, if it was chosen",
                     )
 
 
