@@ -110,6 +110,7 @@ def chapter(layout: Layout, name: str, *, at_once: int | None = None) -> None:
                 out=layout.preview,
                 source=layout.preview_source,
                 strict=False,
+                only=page.docname,
             )
     say((layout.preview_html / f"{page.docname}.html").as_uri())
 

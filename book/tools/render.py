@@ -44,7 +44,13 @@ def _titles(source: Path) -> list[str]:
 
 
 def render(
-    layout: Layout, tree: str, *, out: Path, source: Path | None = None, strict: bool = True
+    layout: Layout,
+    tree: str,
+    *,
+    out: Path,
+    source: Path | None = None,
+    strict: bool = True,
+    only: str = "",
 ) -> bool:
     """Build the site, or see that it is up to date.
 
@@ -58,6 +64,7 @@ def render(
         out: folder of the build; the site is `out/_build/html`.
         source: the staged tree; by default that of the layout.
         strict: whether a warning is an error.
+        only: in a build that is not strict, print warnings of files that begin with this.
 
     Returns:
         False if nothing had to be done.
@@ -105,7 +112,7 @@ def render(
     if done.returncode != 0:
         raise BuildError(f"Jupyter Book failed:\n{log.strip()}")
     for line in log.splitlines():
-        if "WARNING" in line or "ERROR" in line:
+        if ("WARNING" in line or "ERROR" in line) and line.startswith(only):
             print(line, file=sys.stderr)
     draft = stamp.with_suffix(".part")
     draft.write_text(json.dumps(key), encoding="utf-8")
