@@ -53,8 +53,8 @@ def simulate(
         n_points: N, nominal number of points per cluster.
         size_spread: `Nvar`; sizes are spread uniformly over N (1 +- size_spread / 2).
         noise: `delta`, standard deviation of isotropic noise in D dimensions.
-        spacing: "random" subspaces, or "equal": neighbours share d - 1 directions and all clusters
-            share their latent points, which needs D = S + d - 1 and `size_spread` 0.
+        spacing: "random" subspaces, or "equal": consecutive ones share d - 1 directions, which
+            needs D = S + d - 1. Only the subspaces differ, the latent points are drawn alike.
         seed: draws everything.
 
     Returns:
@@ -78,11 +78,10 @@ def simulate(
     if spacing not in SPACINGS:
         raise ValueError(f"spacing must be one of {SPACINGS}, got {spacing!r}")
     equal = spacing == "equal"
-    if equal and (ambient_dim != n_clusters + intrinsic_dim - 1 or size_spread > 0):
+    if equal and ambient_dim != n_clusters + intrinsic_dim - 1:
         raise ValueError(
             "equal spacing needs ambient_dim = n_clusters + intrinsic_dim - 1 = "
-            f"{n_clusters + intrinsic_dim - 1} and size_spread = 0, got {ambient_dim} and "
-            f"{size_spread}"
+            f"{n_clusters + intrinsic_dim - 1}, got {ambient_dim}"
         )
     rng = np.random.default_rng(seed)
     dim, low = ambient_dim, intrinsic_dim
@@ -96,7 +95,7 @@ def simulate(
     if np.linalg.det(rotation) < 0:
         rotation[:, -1] *= -1
 
-    latent = [_latent_gaussian(low, rng) for _ in range(1 if equal else n_clusters)]
+    latent = [_latent_gaussian(low, rng) for _ in range(n_clusters)]
     spread = size_spread * n_points
     sets = []
     for turn in (np.eye(dim), rotation):
@@ -104,10 +103,8 @@ def simulate(
         sizes = np.maximum(sizes, 1)
         draws = [
             mean + rng.standard_normal((size, low)) @ root
-            for (mean, root), size in zip(latent, sizes, strict=False)
+            for (mean, root), size in zip(latent, sizes, strict=True)
         ]
-        if equal:
-            draws = draws * n_clusters
         points = np.concatenate(
             [z @ (turn @ frame).T for z, frame in zip(draws, bases, strict=True)]
         )

@@ -805,7 +805,9 @@ def test_config_defaults_are_the_papers():
     assert (config.cluster_entropy, config.cluster_sinkhorn_iter) == (0.2, 1000)
     assert (config.point_entropy, config.point_sinkhorn_iter) == (0.1, 150)
     assert (config.inner_iter, config.inner_tol, config.min_iter) == (100, 1e-2, 6)
-    assert hiwa.HiwaConfig.tutorial(tol=0.5) == hiwa.HiwaConfig(max_iter=120, tol=0.5)
+    tutorial = hiwa.HiwaConfig.tutorial(tol=0.5)
+    assert (tutorial.max_iter, tutorial.tol, tutorial.dtype) == (120, 0.5, "float32")
+    assert (tutorial.penalty, tutorial.point_entropy) == (config.penalty, config.point_entropy)
 
 
 # --- theory ------------------------------------------------------------------------------------
