@@ -55,7 +55,13 @@ def main(root: Path = ROOT) -> None:
     version = sys.version.split()[0]
     usable = python.exists() and other.is_file() and other.read_text() == version
     if begun.exists() or not usable:
-        venv.create(folder, clear=folder.exists(), with_pip=True)
+        try:
+            venv.create(folder, clear=folder.exists(), with_pip=True)
+        except subprocess.CalledProcessError as error:
+            raise SystemExit(
+                f"error: {sys.executable} cannot make a virtual environment with pip; on Debian "
+                "and Ubuntu, install the package python3-venv"
+            ) from error
         other.write_text(version)
     begun.touch()
     pip = [python, "-m", "pip", "install", "--disable-pip-version-check", "--quiet"]
