@@ -113,8 +113,8 @@ class MyowConfig:
 
     @classmethod
     def sleep_tutorial(cls) -> MyowConfig:
-        """Sleep in 400 steps of AdamW (ours)."""
-        return replace(cls.sleep(), **_SMALL, sgd_momentum=None, mining_ramp=10)
+        """Sleep in 400 steps of AdamW with half the batch (ours)."""
+        return replace(cls.sleep(), **_SMALL, sgd_momentum=None, mining_ramp=10, batch_size=256)
 
 
 _SMALL = {

@@ -151,9 +151,9 @@ def add_pepper(
     require_share("probability", probability)
     if not 0 <= height < math.inf:
         raise ValueError(f"height must be a finite number >= 0 Hz, got {height}")
-    share_of_sample = share * (_uniform(rates, 1, generator) < probability)
-    hit = _uniform(rates, rates.shape[1], generator) < share_of_sample
-    return torch.add(rates, hit, alpha=height)
+    rows = _touched(rates, probability, generator)
+    hit = _uniform(rates[rows], rates.shape[1], generator) < share
+    return rates.index_add(0, rows, hit.to(rates.dtype), alpha=height)
 
 
 def add_noise(
@@ -183,9 +183,10 @@ def add_noise(
     require_share("probability", probability)
     if not 0 <= sd < math.inf:
         raise ValueError(f"sd must be a finite number >= 0 Hz, got {sd}")
-    sd_of_sample = sd * (_uniform(rates, 1, generator) < probability)
-    noise = torch.randn(rates.shape, generator=generator, device=rates.device, dtype=rates.dtype)
-    return torch.addcmul(rates, noise, sd_of_sample)
+    rows = _touched(rates, probability, generator)
+    shape = len(rows), rates.shape[1]
+    noise = torch.randn(shape, generator=generator, device=rates.device, dtype=rates.dtype)
+    return rates.index_add(0, rows, noise, alpha=sd)
 
 
 def make_views(
@@ -287,3 +288,8 @@ def jitter(
 
 def _uniform(like: Tensor, columns: int, generator: torch.Generator | None) -> Tensor:
     return torch.rand(len(like), columns, generator=generator, device=like.device, dtype=like.dtype)
+
+
+def _touched(rates: Tensor, probability: float, generator: torch.Generator | None) -> Tensor:
+    """Rows that an augmentation touches; only for these are further numbers drawn."""
+    return (_uniform(rates, 1, generator) < probability).nonzero()[:, 0]
