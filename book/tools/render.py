@@ -93,6 +93,7 @@ def render(
         **os.environ,
         "PYTHONPATH": os.pathsep.join(search),
         "NEUROTUTOR_VENDOR": str(assets.folder(layout)),
+        "NEUROTUTOR_DRIVER": str(os.getpid()),
         "PYTHONWARNINGS": "ignore",
     }
     environment.pop("NEUROTUTOR_RECORDS", None)

@@ -6,6 +6,8 @@ import importlib
 import json
 import os
 import shutil
+import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -318,6 +320,19 @@ def _add_scripts(app: Sphinx) -> None:
         app.add_js_file(None, body=_REQUIRE, priority=100)
 
 
+def _end_with_driver(app: Sphinx) -> None:
+    """End when the driver was killed, so that no orphan writes into the next build's folders."""
+    driver = int(os.environ.get("NEUROTUTOR_DRIVER", "0"))
+
+    def watch() -> None:
+        while os.getppid() == driver:
+            time.sleep(0.2)
+        os._exit(1)
+
+    if driver:
+        threading.Thread(target=watch, daemon=True).start()
+
+
 def setup(app: Sphinx) -> dict[str, Any]:
     """Register the directives and the self-served scripts."""
     app.add_directive("chapter-card", ChapterCard)
@@ -327,6 +342,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.add_directive("chapter-graph", ChapterGraph)
     app.connect("config-inited", _vendor, priority=100)
     app.connect("builder-inited", _add_scripts)
+    app.connect("builder-inited", _end_with_driver)
     # before napoleon (500), which reads the sections and writes reStructuredText
     app.connect("autodoc-process-docstring", docstrings.process, priority=400)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
