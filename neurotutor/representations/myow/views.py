@@ -25,7 +25,7 @@ def require_finite(name: str, values: Tensor) -> None:
             f"{name} must have shape (rows, features), neither empty, got {tuple(values.shape)}"
         )
     # A sum is finite unless an entry is not (or it overflows), and ten times cheaper to look at.
-    if not torch.isfinite(values.detach().sum()) and not torch.isfinite(values).all():
+    if not math.isfinite(values.detach().sum().item()) and not torch.isfinite(values).all():
         raise ValueError(f"{name} holds NaN or infinite values; drop or fill those rows first")
 
 
