@@ -170,7 +170,10 @@ def execution_key(
         versions: result of `installed_versions`.
     """
     modules = page_modules(layout, page)
-    paper = page.path.with_name(page.path.stem + ".paper.json")
+    records = {
+        "paper": page.path.with_name(page.path.stem + ".paper.json"),
+        "benchmark": layout.root / "benchmarks" / f"{page.name}.json",
+    }
     return digest(
         {
             "format": FORMAT,
@@ -180,7 +183,7 @@ def execution_key(
             "modules": {name: file_digest(path) for name, path in modules.items()},
             "claims": claims,
             "data": data_state(layout, page.front.get("data") or []),
-            "paper": file_digest(paper) if paper.is_file() else None,
+            **{name: file_digest(path) for name, path in records.items() if path.is_file()},
             "scale": os.environ.get("NEUROTUTOR_SCALE", "tutorial"),
             "python": platform.python_version(),
             "machine": platform.machine(),

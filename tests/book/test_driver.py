@@ -88,6 +88,7 @@ def test_prose_does_not_change_the_key(layout):
         ("neurotutor/teaching/exercises/small.py", "def checker(answer): ...\n"),
         ("data/cache/set/recording.npz", "anything"),
         ("book/part/small.paper.json", "{}"),
+        ("benchmarks/small.json", "{}"),
     ],
 )
 def test_what_changes_the_key(layout, name, text):
