@@ -722,6 +722,38 @@ def test_flips_are_seen():
     assert not solver._flips([2.0, 2.0, 2.0, 1.9])
 
 
+def plane_clusters():
+    """Three flat clusters in a plane, far apart, and a turned draw of them."""
+    rng = np.random.default_rng(0)
+    centres = np.array([[2.6, 0.4], [-1.0, 2.0], [-0.8, -1.6]])
+    sizes, tilts = ([0.9, 0.25], [0.5, 0.15], [0.35, 0.3]), np.deg2rad([20, 100, 0])
+    truth = np.array([[-0.64, -0.77], [0.77, -0.64]]) / np.hypot(0.64, 0.77)
+    sets = []
+    for turn in (np.eye(2), truth):
+        for centre, size, t in zip(centres, sizes, tilts, strict=True):
+            tilt = np.array([[np.cos(t), np.sin(t)], [-np.sin(t), np.cos(t)]])
+            sets.append((centre + rng.standard_normal((40, 2)) * size @ tilt) @ turn.T)
+    labels = np.repeat([0, 1, 2], 40)
+    return np.concatenate(sets[:3]), labels, np.concatenate(sets[3:]), labels, truth
+
+
+def test_a_flipping_run_warns_and_a_stronger_penalty_settles_it():
+    *sets, truth = plane_clusters()
+    flipping = []
+    for seed in range(8):
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always", ConvergenceWarning)
+            model = hiwa.HiWA(hiwa.HiwaConfig.tutorial(max_iter=40)).fit(*sets, seed=seed)
+        if model.history_.flips:
+            flipping.append(seed)
+            assert any("reflection pair" in str(each.message) for each in caught)
+    assert flipping
+    for seed in flipping:
+        model = hiwa.HiWA(hiwa.HiwaConfig.tutorial(penalty=0.1)).fit(*sets, seed=seed)
+        assert model.history_.converged
+        assert hiwa.alignment_error(model.rotation_, truth, sets[0]) < 0.02
+
+
 def test_stops_when_settled_but_not_before_the_sixth_iteration():
     points, labels, truth = separated_clusters(6)
     model = hiwa.HiWA().fit(points, labels, points @ truth.T, labels, rotation0=truth)

@@ -67,8 +67,6 @@ class HiwaConfig:
     """Ours: stop Sinkhorn at this marginal error; 0 runs the published fixed counts."""
     n_starts: int = 1
     """Ours: random first rotations; the start of least final sum(P * C) is kept."""
-    hold_flips: bool = False
-    """Ours: when R flips between a reflection pair, hold its determinant from then on."""
     reflections: bool = True
     """Ours: False allows proper rotations only (determinant +1), for every R_ij and for R."""
     dtype: str = "float64"
@@ -385,7 +383,7 @@ def _couple_log(
 
 def _spectral_norm_at_most(matrices: np.ndarray, bound: float | int) -> np.ndarray:
     """Compare spectral norms with `bound`; only close calls pay for singular values."""
-    frobenius = np.linalg.norm(matrices, axis=(1, 2))
+    frobenius = np.sqrt((matrices * matrices).sum((1, 2)))
     answer = frobenius <= bound
     close = ~answer & (frobenius <= bound * np.sqrt(matrices.shape[-1]))
     if close.any():
@@ -429,7 +427,7 @@ def admm(
                 *uniform,
                 config.cluster_entropy,
                 max_iter=config.cluster_sinkhorn_iter,
-                tol=config.sinkhorn_tol / 1000,  # 1000 times 5x5 costs nothing
+                tol=config.sinkhorn_tol / 1000,  # P decides everything else: be exact
             )
         rotation, duals = consensus(own, duals, determinant)
         residuals.append(float(np.linalg.norm(rotation - rotations[-1])))
@@ -437,8 +435,6 @@ def admm(
         most.append(int(alternations.max()))
         rotations.append(rotation)
         correspondences.append(correspondence)
-        if config.hold_flips and determinant is None and _flips(residuals):
-            determinant = int(np.sign(np.linalg.det(rotation)))
         if config.tol and iteration >= config.min_iter and residuals[-1] <= config.tol:
             converged = True
             break
@@ -615,7 +611,7 @@ class HiWA:
         if self.config.tol == 0 or history.converged:
             return
         reason = (
-            "R flips between a reflection pair; set hold_flips=True or use more n_starts"
+            "R flips between a reflection pair, so raise penalty or use more n_starts"
             if history.flips
             else "raise max_iter or use more n_starts"
         )
