@@ -902,16 +902,25 @@ def test_planted_bugs_are_found(module, old, new, check):
         check(broken)
 
 
-def test_a_planted_bug_in_sinkhorn_is_found():
+@pytest.mark.parametrize(
+    ("problems", "old", "new"),
+    [
+        (2, "u = a / row_sums", "u = a * row_sums"),
+        (1, "np.divide(b, column_sums, out=v)", "np.multiply(b, column_sums, out=v)"),
+    ],
+)
+def test_a_planted_bug_in_sinkhorn_is_found(problems, old, new):
+    """One problem and a stack of them take different loops; a bug in either is found."""
+
     def check(module):
         rng = np.random.default_rng(0)
         a, b = rng.dirichlet(np.ones(5)), rng.dirichlet(np.ones(4))
-        plan = module.sinkhorn(rng.random((5, 4)), a, b, 0.1)
-        np.testing.assert_allclose(plan.sum(1), a, atol=1e-8)
+        plan = module.sinkhorn(rng.random((problems, 5, 4)), a, b, 0.1)
+        np.testing.assert_allclose(plan.sum(2), np.tile(a, (problems, 1)), atol=1e-8)
+        np.testing.assert_allclose(plan.sum(1), np.tile(b, (problems, 1)), atol=1e-8)
 
     check(transport)
-    bug = planted(transport, "u = a / row_sums", "u = a * row_sums")
-    with bug as broken, warnings.catch_warnings():
+    with planted(transport, old, new) as broken, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         with pytest.raises((AssertionError, ValueError)):
             check(broken)

@@ -224,7 +224,7 @@ def scale(
 
     Source: Sinkhorn (1967); Lee et al. (2019), both transport steps.
     """
-    tol = max(tol, 50 * np.finfo(kernel.dtype).eps) if tol > 0 else 0.0
+    tol = max(tol, 50 * float(np.finfo(kernel.dtype).eps)) if tol > 0 else 0.0
     if len(kernel) == 1:
         u, v, error = _scale_one(kernel[0], a[0], b[0], v[0].copy(), max_iter, tol)
         return u[None], v[None], error
@@ -280,7 +280,7 @@ def _sinkhorn_log(
     Every round takes one iteration on logarithms, absorbs the scalings into the kernel, and then
     runs a block of plain iterations on it; a block that leaves the range of doubles is discarded.
     """
-    tol = max(tol, 50 * np.finfo(exponent.dtype).eps) if tol > 0 else 0.0
+    tol = max(tol, 50 * float(np.finfo(exponent.dtype).eps)) if tol > 0 else 0.0
     error = 0.0
     has_a, has_b = a > 0, b > 0
     log_a, log_b = (np.log(np.where(w > 0, w, 1)) for w in (a, b))
