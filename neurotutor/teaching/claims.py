@@ -64,6 +64,13 @@ class Verdict:
     spread: str = ""
     note: str = ""
 
+    def _repr_html_(self) -> str:
+        symbol, word = _WORDS[self.outcome]
+        return (
+            f'<span class="nt-verdict nt-{self.outcome.replace(" ", "-")}">'
+            f'<span aria-hidden="true">{symbol}</span> the claim {word}</span>'
+        )
+
 
 @dataclass(frozen=True)
 class Claim:

@@ -78,6 +78,14 @@ def test_a_claim_is_met_exactly_at_its_threshold(book):
     assert both.outcome == "unmet"
 
 
+def test_a_verdict_at_the_end_of_a_cell_reads_as_words(book):
+    book()
+    assert "the claim reproduces" in claims.check("toy", "grows", 1.0, seeds=[0])._repr_html_()
+    missing = claims.needs_data("toy", "grows", "hiwa/mihi_demo")._repr_html_()
+    assert "nt-needs-data" in missing
+    assert "the claim needs data" in missing
+
+
 def test_the_paper_scale_has_thresholds_of_its_own(book, monkeypatch):
     book()
     monkeypatch.setenv("NEUROTUTOR_SCALE", "paper")
