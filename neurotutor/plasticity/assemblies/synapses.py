@@ -270,7 +270,7 @@ class SampledStimulusFibre:
         self._gain = np.ones(0)
 
     def grow(self, counts: np.ndarray | None = None) -> None:
-        """Give newcomers their synapses: `counts` if the stimulus has just fired, else at random."""
+        """Give newcomers their synapses: `counts` if the stimulus just fired, else at random."""
         missing = len(self.target.support) - len(self.synapses)
         if counts is None:
             counts = self._rng.binomial(self.source.size, self.p, missing)

@@ -99,8 +99,8 @@ def own_plasticity(answer: Any) -> str:
     rows[firing] *= 1 + beta
     if np.allclose(found, rows):
         raise Hint(
-            "You strengthen everything that the firing neurons send out. Only synapses whose target "
-            "fires next are used."
+            "You strengthen everything that the firing neurons send out. Only synapses whose "
+            "target fires next are used."
         )
     wrong = np.argwhere(~np.isclose(found, right))[0]
     raise Hint(
