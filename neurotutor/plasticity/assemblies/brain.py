@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from numbers import Integral, Real
 from typing import Literal, get_args
 
@@ -23,6 +23,8 @@ from neurotutor.plasticity.assemblies.synapses import (
 )
 
 Engine = Literal["exact", "sampled"]
+# Fixes, after a round, the synapses of newcomers that won with a drawn input.
+Settle = Callable[[str, Mapping[str, np.ndarray]], None]
 Fibre = ExactFibre | ExactStimulusFibre | SampledFibre | SampledStimulusFibre
 
 _KINDS = {
@@ -258,7 +260,7 @@ class Brain:
         """An independent brain in the same state; it goes on to draw the same synapses."""
         return copy.deepcopy(self)
 
-    def _exact_winners(self, target: str, sources: list[str]):
+    def _exact_winners(self, target: str, sources: list[str]) -> tuple[np.ndarray, Settle]:
         area = self.areas[target]
         # Also for a frozen area: the synapses that fire into it must exist to be strengthened.
         total = self.fibre(sources[0], target).drive()
@@ -270,7 +272,7 @@ class Brain:
             return np.empty(0, np.int64), _nothing
         return cap(total, area.k, self._ties(target)), _nothing
 
-    def _sampled_winners(self, target: str, sources: list[str]):
+    def _sampled_winners(self, target: str, sources: list[str]) -> tuple[np.ndarray, Settle]:
         area = self.areas[target]
         fibres = [self.fibre(source, target) for source in sources]
         known = sum(fibre.drive() for fibre in fibres)
