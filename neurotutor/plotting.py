@@ -45,6 +45,12 @@ COLOURS: dict[str, str] = {
     "coral": "#CC79A7",
     "sa": "#009E73",
     "dad": "#7a5195",
+    # assemblies
+    "assembly": "#0072B2",
+    "newcomer": "#D55E00",
+    "exact": "#0072B2",
+    "sampled": "#D55E00",
+    "theory": "#22262b",
 }
 
 CLUSTER_COLOURS: tuple[str, ...] = (

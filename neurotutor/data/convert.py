@@ -20,6 +20,7 @@ import scipy.io
 import torch
 from scipy.io.matlab import MatReadError
 
+from neurotutor.data.mnist import from_idx
 from neurotutor.data.registry import CorruptData, read_arrays
 
 Arrays = dict[str, np.ndarray]
@@ -294,6 +295,7 @@ CONVERTERS: dict[str, Callable[..., Arrays]] = {
     "hiwa-monkey-counts": hiwa_monkey_counts,
     "hiwa-gaussians": hiwa_gaussians,
     "rodent-sleep": rodent_sleep,
+    "idx": from_idx,
 }
 
 

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import collections
 import functools
+import gzip
 import io
 import os
 import pickle
+import struct
 import sys
 import types
 
@@ -389,8 +391,17 @@ def test_originals_that_would_hold_the_recordings(name, geometric, tmp_path):
     elif entry.converter == "rodent-sleep":
         np.save(paths[0], arrays["spike_counts"].astype(np.float32).T)
         np.save(paths[1], arrays["state"].astype(float))
+    elif entry.converter == "idx":
+        for path, key in zip(paths, ("x_train", "y_train", "x_test", "y_test"), strict=True):
+            head = struct.pack(f">{1 + arrays[key].ndim}I", *idx_head(arrays[key]))
+            path.write_bytes(gzip.compress(head + arrays[key].tobytes(), compresslevel=1))
     else:
         unit = 5.0 if entry.converter == "hiwa-monkey-rates" else 1.0
         scipy.io.savemat(paths[0], two_sessions(arrays, unit))
     made = convert.CONVERTERS[entry.converter](*paths)
     assert registry.content_digest(made) == entry.content_sha256
+
+
+def idx_head(array):
+    """Kind and shape, as the first words of an IDX file."""
+    return (2051 if array.ndim == 3 else 2049, *array.shape)

@@ -1,0 +1,199 @@
+"""Cost of both engines against sizes and published simulators: `python -m benchmarks.assemblies`.
+
+Every run has a process of its own, which reports CPU seconds from construction to the last round
+and its peak memory. Before any time is printed, the exact engine's supports must agree with those
+of a full-matrix simulation that shares no code with it.
+
+The times of the published simulators were measured on a shared two-core machine with one thread;
+they are given for scale, not measured here.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import time
+from datetime import date
+from pathlib import Path
+
+import numpy as np
+
+from neurotutor.plasticity.assemblies import Brain
+
+# (n, k, p): CPU seconds of the published Python simulator, wall seconds of the published C++ one
+PUBLISHED = {
+    (10_000, 100, 0.01): (0.19, (0.002, 0.02)),
+    (10_000, 100, 0.1): (0.17, (0.01, 0.04)),
+    (100_000, 316, 0.01): (1.3, (0.04, 0.10)),
+    (100_000, 316, 0.1): (0.88, (0.08, 0.14)),
+}
+ROUNDS, PLASTICITY = 20, 0.05
+TARGETS = {
+    # name: n, k, p, rounds, seconds allowed, MiB allowed
+    "100,000 neurons, 50 rounds": (100_000, 317, 0.01, 50, None, 500),
+    "a million neurons, 20 rounds": (1_000_000, 1000, 0.01, 20, 60, 4096),
+}
+CURVE_N = [(n, 100, 0.01) for n in (3_000, 10_000, 30_000, 100_000, 300_000)]
+CURVE_K = [(100_000, k, 0.01) for k in (50, 100, 200, 400, 800)]
+
+
+def project(n: int, k: int, p: float, rounds: int, engine: str, seed: int) -> dict:
+    """One projection; CPU seconds, peak memory and support. Runs in a process of its own."""
+    import resource
+
+    base = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    start, wall = time.process_time(), time.perf_counter()
+    brain = Brain(p, PLASTICITY, seed=seed, engine=engine)
+    brain.add_area("A", n, k)
+    brain.add_stimulus("S", k)
+    area = brain.project("S", "A", rounds)
+    return {
+        "cpu_s": time.process_time() - start,
+        "wall_s": time.perf_counter() - wall,
+        "peak_MiB": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+        "before_MiB": base,
+        "support": len(area.support),
+    }
+
+
+def separately(*arguments: object) -> dict:
+    """Call `project` in a fresh process."""
+    text = json.dumps(arguments)
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks.assemblies", "--one", text],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return json.loads(done.stdout)
+
+
+def repeat(repeats: int, n: int, k: int, p: float, rounds: int, engine: str) -> dict:
+    runs = [separately(n, k, p, rounds, engine, seed) for seed in range(repeats)]
+    seconds = [run["cpu_s"] for run in runs]
+    return {
+        "n": n,
+        "k": k,
+        "p": p,
+        "rounds": rounds,
+        "engine": engine,
+        "median_cpu_s": statistics.median(seconds),
+        "min_cpu_s": min(seconds),
+        "max_cpu_s": max(seconds),
+        "peak_MiB": max(run["peak_MiB"] for run in runs),
+        "support": statistics.mean(run["support"] for run in runs),
+    }
+
+
+def full_matrix_support(seed: int, n: int, k: int, p: float, beta: float, rounds: int) -> int:
+    """The same projection with every synapse in memory."""
+    rng = np.random.default_rng([5, seed])
+    weights = (rng.random((n, n)) < p).astype(np.float32)
+    np.fill_diagonal(weights, 0)
+    drive, firing, seen = rng.binomial(k, p, n).astype(float), np.empty(0, int), np.zeros(n, bool)
+    for _ in range(rounds):
+        total = drive + weights[firing].sum(axis=0)
+        winners = np.argsort(-(total + 1e-6 * rng.random(n)))[:k]
+        drive[winners] *= 1 + beta
+        weights[np.ix_(firing, winners)] *= 1 + beta
+        firing = winners
+        seen[winners] = True
+    return int(seen.sum())
+
+
+def agreement(seeds: int = 20) -> dict:
+    """Mean supports of both, and their distance in standard errors."""
+    n, k, p, beta, rounds = 2000, 50, 0.1, 0.05, 20
+    full = np.array([full_matrix_support(seed, n, k, p, beta, rounds) for seed in range(seeds)])
+    exact, sampled = [], []
+    for engine, found in (("exact", exact), ("sampled", sampled)):
+        for seed in range(seeds):
+            brain = Brain(p, beta, seed=seed, engine=engine)
+            brain.add_area("A", n, k)
+            brain.add_stimulus("S", k)
+            found.append(len(brain.project("S", "A", rounds).support))
+    error = np.sqrt((full.var(ddof=1) + np.var(exact, ddof=1)) / seeds)
+    return {
+        "full_matrix": float(full.mean()),
+        "exact": float(np.mean(exact)),
+        "sampled": float(np.mean(sampled)),
+        "distance_in_standard_errors": float(abs(full.mean() - np.mean(exact)) / error),
+    }
+
+
+def machine() -> dict:
+    info = Path("/proc/cpuinfo")
+    lines = info.read_text().splitlines() if info.exists() else []
+    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    return {
+        "date": date.today().isoformat(),
+        "platform": platform.platform(),
+        "processor": names[0] if names else platform.processor() or "unknown",
+        "threads": os.environ.get("OMP_NUM_THREADS", "not set"),
+        "python": platform.python_version(),
+        "numpy": np.__version__,
+    }
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--out", type=Path, default=Path("_build/bench/assemblies.json"))
+    parser.add_argument("--one", help=argparse.SUPPRESS)
+    options = parser.parse_args(arguments)
+    if options.one:
+        print(json.dumps(project(*json.loads(options.one))))
+        return 0
+    record: dict = {"machine": machine(), "agreement": agreement()}
+    same = record["agreement"]
+    if same["distance_in_standard_errors"] > 4:
+        raise SystemExit(f"the exact engine does not agree with a full matrix: {same}")
+    print(
+        f"supports: full matrix {same['full_matrix']:.0f}, exact engine {same['exact']:.0f}, "
+        f"sampled engine {same['sampled']:.0f}"
+    )
+    missed = []
+    record["workloads"] = []
+    for sizes, (python, cpp) in PUBLISHED.items():
+        for engine in ("exact", "sampled"):
+            row = repeat(options.repeats, *sizes, ROUNDS, engine)
+            row |= {"published_python_s": python, "published_cpp_s": cpp}
+            record["workloads"].append(row)
+            print(
+                f"n={sizes[0]:>7,} k={sizes[1]} p={sizes[2]:<4} {engine:<8}"
+                f"{row['median_cpu_s']:7.3f} s [{row['min_cpu_s']:.3f}, {row['max_cpu_s']:.3f}]"
+                f"  published Python {python} s, C++ {cpp[0]}-{cpp[1]} s"
+            )
+            allowed = python if sizes[2] == 0.01 else 3 * python
+            if engine == "exact" and row["median_cpu_s"] > allowed:
+                missed.append(f"{sizes}: {row['median_cpu_s']:.2f} s, allowed {allowed:.2f} s")
+    record["targets"] = {}
+    for name, (n, k, p, rounds, seconds, memory) in TARGETS.items():
+        row = repeat(1, n, k, p, rounds, "exact")
+        record["targets"][name] = row | {"seconds_allowed": seconds, "MiB_allowed": memory}
+        print(f"{name}: {row['median_cpu_s']:.1f} s, peak {row['peak_MiB']:.0f} MiB")
+        if row["peak_MiB"] > memory or (seconds and row["median_cpu_s"] > seconds):
+            missed.append(f"{name}: {row['median_cpu_s']:.1f} s, {row['peak_MiB']:.0f} MiB")
+    record["curve"] = []
+    for sizes in (*CURVE_N, *CURVE_K):
+        row = repeat(min(3, options.repeats), *sizes, ROUNDS, "exact")
+        record["curve"].append(row)
+        print(
+            f"curve n={sizes[0]:>7,} k={sizes[1]:>4}: {row['median_cpu_s']:.3f} s, "
+            f"peak {row['peak_MiB']:.0f} MiB, support {row['support'] / sizes[1]:.2f} k"
+        )
+    options.out.parent.mkdir(parents=True, exist_ok=True)
+    options.out.write_text(json.dumps(record, indent=2) + "\n")
+    print(f"written: {options.out}")
+    for line in missed:
+        print(f"MISSED {line}")
+    return 1 if missed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""How could a brain learn it?"""
