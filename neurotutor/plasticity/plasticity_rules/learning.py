@@ -159,9 +159,9 @@ class LearnedRule:
 
     output_rule: Float[Tensor, "patterns 2"]
     graph_rule: Float[Tensor, "patterns patterns"] | None
-    output_path: Float[Tensor, "steps patterns 2"]
     losses: Float[Tensor, "steps"]
     mistakes: Float[Tensor, "steps"]
+    output_path: Float[Tensor, "steps+1 patterns 2"]
     network: RuleNetwork
 
 

@@ -157,7 +157,8 @@ def readout_pass(
     table, sent = weights.detach().cpu().numpy(), hidden.detach().cpu().numpy()
     predicted = np.empty(len(labels), dtype=np.int64)
     for index, label in enumerate(labels.tolist()):
-        guess = int((table @ sent[index]).argmax())
+        # Row by row, so that equal rows have equal scores and the lowest class wins the tie.
+        guess = int((table * sent[index]).sum(1).argmax())
         predicted[index] = guess
         if guess == label and config.update == "errors":
             continue
@@ -401,7 +402,7 @@ class RuleNetwork(nn.Module):
         as_labels(torch.tensor([label]), 1, self.n_classes)
         new = State(*(each.clone() for each in (state or self.state)))
         h, patterns = self.observe(x @ self.input_weights.T, new.graph)
-        predicted = int((new.output @ h).argmax())
+        predicted = int((new.output * h).sum(-1).argmax())
         updated = predicted != label or self.config.update == "always"
         if updated:
             self._use_rules(new, patterns, label, predicted)
@@ -465,7 +466,7 @@ class RuleNetwork(nn.Module):
         predicted = torch.empty_like(labels)
         for index, label in enumerate(labels.tolist()):
             h, patterns[index] = self.observe(drive[index], self.weights)
-            guess = int((self.output_weights @ h).argmax())
+            guess = int((self.output_weights * h).sum(-1).argmax())
             predicted[index] = guess
             if guess != label or self.config.update == "always":
                 self._use_rules(self.state, patterns[index], label, guess)
