@@ -23,7 +23,7 @@ def as_count(name: str, value: Any, smallest: int = 1) -> int:
     return value
 
 
-def as_positive(name: str, value: float) -> float:
+def as_positive(name: str, value: float | int) -> float:
     """Read a finite number above zero.
 
     Raises:

@@ -22,18 +22,18 @@ class RuleConfig:
     n_hidden: int = 1000  # |V|, Table 2
     cap: int = 500  # k, how many neurons may fire in a round, Table 2
     rounds: int = 1  # T; the authors' constructor takes T - 1
-    density: float = 0.5  # p, probability of every edge and of every input connection
+    density: float | int = 0.5  # p, probability of every edge and of every input connection
     input_weights: str = "gaussian"  # "gaussian": N(0, 1); "ones": the starred rows of Table 2
     drive: str = "paper"  # "paper": (G*W) h + A x;  "code": (G*W)(h + A x) after round 1
     fired: str = "nonzero"  # "nonzero": sent something;  "selected": among the k, zeros too (code)
     # How a rule acts (section 3)
-    step_size: float = 1e-2  # eta
+    step_size: float | int = 1e-2  # eta
     form: str = "additive"  # "additive": w += eta r;  "multiplicative": w *= 1 + eta r
     update: str = "errors"  # "errors": only misclassified examples;  "always": every example
     edges: str = "two"  # "two": edges to the true and the predicted label;  "all": every label
     # How a rule is learned (section 3)
-    learning_rate: float = 1e-2  # Adam
-    weight_decay: float = 0.01  # of Adam, on the rule's entries
+    learning_rate: float | int = 1e-2  # Adam
+    weight_decay: float | int = 0.01  # of Adam, on the rule's entries
     batch_size: int = 100  # examples between two steps on the rule; 1000 for T = 3
     rule_hidden: int | None = None  # None: the rule is a table; 20: a network of 20 hidden units
 

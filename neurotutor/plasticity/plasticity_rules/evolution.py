@@ -32,7 +32,10 @@ def mean_trait(
 
 
 def replicator_step(
-    frequencies: Float[np.ndarray, "traits genes"], loss: Loss, effect: float, selection: float
+    frequencies: Float[np.ndarray, "traits genes"],
+    loss: Loss,
+    effect: float | int,
+    selection: float | int,
 ) -> Float[np.ndarray, "traits genes"]:
     """Let one generation pass: each form of a gene grows with the advantage of its carriers.
 
@@ -69,7 +72,7 @@ def replicator_step(
     return carried / (carried + (1 - frequencies) * minus)
 
 
-def _slope(loss: Loss, mean: np.ndarray, width: float = 1e-4) -> np.ndarray:
+def _slope(loss: Loss, mean: np.ndarray, width: float | int = 1e-4) -> np.ndarray:
     """Derivative of the loss along every trait, by central differences."""
     nudges = width * np.eye(len(mean))
     return (loss(mean + nudges) - loss(mean - nudges)) / (2 * width)
@@ -78,8 +81,8 @@ def _slope(loss: Loss, mean: np.ndarray, width: float = 1e-4) -> np.ndarray:
 def gradient_step(
     frequencies: Float[np.ndarray, "traits genes"],
     loss: Loss,
-    effect: float,
-    selection: float,
+    effect: float | int,
+    selection: float | int,
     *,
     speed: str = "selection",
 ) -> Float[np.ndarray, "traits genes"]:
@@ -126,8 +129,8 @@ def evolve(
     *,
     n_traits: int = 1,
     n_genes: int = 200,
-    effect: float = 0.02,
-    selection: float = 0.02,
+    effect: float | int = 0.02,
+    selection: float | int = 0.02,
     n_generations: int = 1000,
     dynamics: str = "replicator",
     start: Float[np.ndarray, "traits genes"] | None = None,
@@ -172,8 +175,8 @@ def evolve_population(
     *,
     n_individuals: int = 1000,
     n_genes: int = 200,
-    effect: float = 0.02,
-    selection: float = 0.02,
+    effect: float | int = 0.02,
+    selection: float | int = 0.02,
     n_generations: int = 1000,
     seed: int,
 ) -> Float[np.ndarray, "generations"]:

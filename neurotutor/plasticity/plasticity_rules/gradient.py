@@ -50,7 +50,7 @@ class GradientNetwork(nn.Module):
         *,
         epochs: int = 5,
         batch_size: int = 100,
-        learning_rate: float = 1e-3,
+        learning_rate: float | int = 1e-3,
         seed: int,
     ) -> GradientNetwork:
         """Minimise the cross-entropy with Adam.
@@ -127,7 +127,7 @@ def adam_curve(
     sizes: Sequence[int],
     *,
     batch_size: int,
-    learning_rate: float,
+    learning_rate: float | int,
 ) -> list[float]:
     """Test accuracy after the first so many examples, for Adam on the output layer alone.
 

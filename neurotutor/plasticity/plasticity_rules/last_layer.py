@@ -16,7 +16,7 @@ from neurotutor.plasticity.plasticity_rules.network import readout_pass
 
 
 def perceptron(
-    x: Float[Tensor, "examples inputs"], labels: Int[Tensor, "examples"], step: float
+    x: Float[Tensor, "examples inputs"], labels: Int[Tensor, "examples"], step: float | int
 ) -> Float[Tensor, "examples inputs"]:
     """Run the classical perceptron once over the examples.
 
@@ -40,7 +40,7 @@ def perceptron(
 
 
 def winnow(
-    x: Float[Tensor, "examples inputs"], labels: Int[Tensor, "examples"], factor: float = 2.0
+    x: Float[Tensor, "examples inputs"], labels: Int[Tensor, "examples"], factor: float | int = 2.0
 ) -> Float[Tensor, "examples 2 inputs"]:
     """Run balanced multiplicative weights once over the examples.
 
@@ -86,7 +86,7 @@ class SignData(NamedTuple):
 
 
 def separable_signs(
-    n_inputs: int, n_examples: int, margin: float, *, tilt: float = 0.0, seed: int
+    n_inputs: int, n_examples: int, margin: float | int, *, tilt: float | int = 0.0, seed: int
 ) -> SignData:
     """Draw points of -1 and 1 that keep their distance from a plane.
 
@@ -123,7 +123,7 @@ def separable_signs(
     return SignData(x, (distance > 0).long(), normal, float(distance.abs().min()))
 
 
-def mistake_bound(a: float, b: float, n_inputs: int, margin: float) -> float:
+def mistake_bound(a: float | int, b: float | int, n_inputs: int, margin: float | int) -> float:
     """Return 2 b^2 n / (a^2 margin^2), the most mistakes that theorem 3 allows.
 
     Args:
@@ -160,7 +160,7 @@ def count_mistakes(
     rule: Float[Tensor, "2 2"],
     *,
     form: str = "additive",
-    step_size: float = 1.0,
+    step_size: float | int = 1.0,
     max_passes: int = 200,
 ) -> Convergence:
     """Show examples to an output layer until a whole pass brings no mistake.
@@ -196,7 +196,7 @@ def rule_features(
     hidden: Float[Tensor, "examples hidden"],
     labels: Int[Tensor, "examples"],
     n_classes: int,
-    step_size: float = 1e-2,
+    step_size: float | int = 1e-2,
 ) -> Float[Tensor, "examples classes 4"]:
     """Return what each rule entry contributes to every score, if every example updates every edge.
 

@@ -84,7 +84,7 @@ def perceptron_rule(rounds: int = 1) -> Float[Tensor, "patterns 2"]:
     return torch.stack([toward_truth, -toward_truth], dim=1)
 
 
-def multiplicative_weights_rule(step_size: float = 1.0) -> Float[Tensor, "2 2"]:
+def multiplicative_weights_rule(step_size: float | int = 1.0) -> Float[Tensor, "2 2"]:
     """Return the rule of multiplicative weights: on an error, double and halve what was active.
 
     Inactive inputs keep their weights. The entries are such that 1 + step_size * r is 2 and 1/2.

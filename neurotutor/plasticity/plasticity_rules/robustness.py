@@ -21,8 +21,8 @@ def attack_step(
     x: Float[Tensor, "attempts inputs"],
     origin: Float[Tensor, "attempts inputs"],
     gradient: Float[Tensor, "attempts inputs"],
-    length: float,
-    radius: float,
+    length: float | int,
+    radius: float | int,
 ) -> Float[Tensor, "attempts inputs"]:
     """Move against the gradient by a fixed length, and back into the ball and the grey levels.
 
@@ -53,10 +53,10 @@ def attack(
     scores: Scores,
     x: Float[Tensor, "images inputs"],
     labels: Int[Tensor, "images"],
-    radius: float,
+    radius: float | int,
     *,
     n_steps: int = 40,
-    step_scale: float = 2.5,
+    step_scale: float | int = 2.5,
     start: Float[Tensor, "images others inputs"] | None = None,
 ) -> Float[Tensor, "images others inputs"]:
     """Push every image towards each of the wrong classes, inside an L2 ball.
@@ -146,10 +146,10 @@ def robust_curve(
     scores: Scores,
     x: Float[Tensor, "images inputs"],
     labels: Int[Tensor, "images"],
-    radii: Sequence[float],
+    radii: Sequence[float | int],
     *,
     n_steps: int = 40,
-    step_scale: float = 2.5,
+    step_scale: float | int = 2.5,
 ) -> RobustCurve:
     """Attack all images at growing radii; what broke at a smaller radius stays broken.
 
@@ -194,7 +194,7 @@ def noise_accuracy(
     scores: Scores,
     x: Float[Tensor, "images inputs"],
     labels: Int[Tensor, "images"],
-    radius: float,
+    radius: float | int,
     *,
     n_draws: int = 9,
     seed: int,
