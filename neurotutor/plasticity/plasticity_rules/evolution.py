@@ -1,7 +1,7 @@
 """Selection on a number imitates gradient descent: how evolution could have found a rule.
 
 A trait is a number to which many genes add or take away a little. A gene comes in two forms, + and
--, and x is the share of the population that carries +. Individuals with a lower loss leave more
+-, and q is the share of the population that carries +. Individuals with a lower loss leave more
 offspring.
 """
 
@@ -22,11 +22,11 @@ Loss = Callable[[np.ndarray], np.ndarray]
 def mean_trait(
     frequencies: Float[np.ndarray, "traits genes"], effect: float
 ) -> Float[np.ndarray, "traits"]:
-    """Return the population's mean of every trait, effect * sum(2 x - 1).
+    """Return the population's mean of every trait, effect * sum(2 q - 1).
 
     Args:
-        frequencies: x, share of + for every gene of every trait.
-        effect: epsilon, what one gene adds or takes away.
+        frequencies: q, share of + for every gene of every trait.
+        effect: delta, what one gene adds or takes away.
     """
     return effect * (2 * frequencies - 1).sum(-1)
 
@@ -39,13 +39,13 @@ def replicator_step(
 ) -> Float[np.ndarray, "traits genes"]:
     """Let one generation pass: each form of a gene grows with the advantage of its carriers.
 
-    Carriers of + have a trait that lies 2 epsilon (1 - x) above the mean, carriers of - one that
-    lies 2 epsilon x below it.
+    Carriers of + have a trait that lies 2 delta (1 - q) above the mean, carriers of - one that
+    lies 2 delta q below it.
 
     Args:
-        frequencies: x.
+        frequencies: q.
         loss: of a batch of trait values.
-        effect: epsilon.
+        effect: delta.
         selection: theta, how strongly the loss weighs on the number of offspring.
 
     Raises:
@@ -89,11 +89,11 @@ def gradient_step(
     """Move every frequency down the gradient of the loss, at a speed that depends on it.
 
     Args:
-        frequencies: x.
+        frequencies: q.
         loss: of a batch of trait values.
-        effect: epsilon.
+        effect: delta.
         selection: theta, the step.
-        speed: "selection": x (1 - x), the first order of `replicator_step`; "printed": 2 - 2x, the
+        speed: "selection": q (1 - q), the first order of `replicator_step`; "printed": 2 - 2q, the
             factor that the paper prints.
 
     Raises:
@@ -117,7 +117,7 @@ class Evolution:
 
     Attributes:
         traits: (generations + 1, traits) mean of every trait, the start included.
-        frequencies: (traits, genes) x at the end.
+        frequencies: (traits, genes) q at the end.
     """
 
     traits: Float[np.ndarray, "generations traits"]
@@ -141,11 +141,11 @@ def evolve(
         loss: of a batch of trait values.
         n_traits: how many traits.
         n_genes: how many genes each trait has, of its own.
-        effect: epsilon.
+        effect: delta.
         selection: theta.
         n_generations: how long.
         dynamics: "replicator", "selection" or "printed"; the last two as in `gradient_step`.
-        start: x; default: 1/2 throughout.
+        start: q; default: 1/2 throughout.
 
     Raises:
         ValueError: for frequencies outside [0, 1], unknown dynamics, sizes that are not positive.
@@ -190,7 +190,7 @@ def evolve_population(
         loss: of a batch of trait values.
         n_individuals: size of the population, constant.
         n_genes: of the trait.
-        effect: epsilon.
+        effect: delta.
         selection: theta.
         n_generations: how long.
         seed: of all draws.
