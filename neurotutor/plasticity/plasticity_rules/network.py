@@ -28,10 +28,7 @@ def selected(drive: Float[Tensor, "*batch neurons"], k: int) -> Bool[Tensor, "*b
     Raises:
         ValueError: if k does not lie in 1..neurons.
     """
-    n_neurons = drive.shape[-1]
-    if not 1 <= k <= n_neurons:
-        raise ValueError(f"k must lie in 1..{n_neurons}, the number of neurons, got {k}")
-    edge = drive.topk(k, dim=-1).values[..., -1:]
+    edge = _edge(drive, k)
     above, level = drive > edge, drive == edge
     # topk alone leaves open which of several equal entries it keeps.
     room = k - above.sum(-1, keepdim=True)
@@ -53,7 +50,22 @@ def cap(drive: Float[Tensor, "*batch neurons"], k: int) -> Float[Tensor, "*batch
 
     Source: Cristian et al. (2020), section 2.
     """
-    return drive if k == drive.shape[-1] else drive * selected(drive, k)
+    if k == drive.shape[-1]:
+        return drive
+    edge = _edge(drive, k)
+    kept = drive >= edge
+    # Equal entries need a closer look only where they are not silent anyway.
+    if ((kept.sum(-1, keepdim=True) > k) & (edge > 0)).any():
+        kept = selected(drive, k)
+    return drive * kept
+
+
+def _edge(drive: Tensor, k: int) -> Tensor:
+    """The smallest of the k largest entries."""
+    n_neurons = drive.shape[-1]
+    if not 1 <= k <= n_neurons:
+        raise ValueError(f"k must lie in 1..{n_neurons}, the number of neurons, got {k}")
+    return drive.topk(k, dim=-1, sorted=False).values.amin(-1, keepdim=True)
 
 
 def encode(fired: Bool[Tensor, "rounds *batch neurons"]) -> Int[Tensor, "*batch neurons"]:
@@ -84,14 +96,17 @@ def perceptron_rule(rounds: int = 1) -> Float[Tensor, "patterns 2"]:
     return torch.stack([toward_truth, -toward_truth], dim=1)
 
 
-def multiplicative_weights_rule(step_size: float | int = 1.0) -> Float[Tensor, "2 2"]:
-    """Return the rule of multiplicative weights: on an error, double and halve what was active.
+def multiplicative_weights_rule(
+    step_size: float | int = 1.0, factor: float | int = 2.0
+) -> Float[Tensor, "2 2"]:
+    """Return the rule of multiplicative weights: on an error, multiply and divide what was active.
 
-    Inactive inputs keep their weights. The entries are such that 1 + step_size * r is 2 and 1/2.
+    Inactive inputs keep their weights. The entries are such that 1 + step_size * r is `factor` for
+    the edge to the true label and 1 / `factor` for the other.
 
     Source: Cristian et al. (2020), Table 1.
     """
-    return torch.tensor([[0.0, 0.0], [1.0, -0.5]]) / step_size
+    return torch.tensor([[0.0, 0.0], [factor - 1, 1 / factor - 1]]) / step_size
 
 
 class State(NamedTuple):
@@ -328,9 +343,11 @@ class RuleNetwork(nn.Module):
         synapses = (weights * self.graph).T
         received, fired = drive.relu(), []
         for following in reversed(range(self.config.rounds)):
-            chosen = selected(received, self.config.cap)
-            h = received * chosen
-            fired.append(h != 0 if self.config.fired == "nonzero" else chosen)
+            h = cap(received, self.config.cap)
+            if self.config.fired == "nonzero":
+                fired.append(h != 0)
+            else:
+                fired.append(selected(received, self.config.cap))
             if following:
                 received = h @ synapses + drive
                 if self.config.drive == "code":

@@ -96,17 +96,19 @@ def attack(
     wanted = others.flatten()
     truth = labels.repeat_interleave(n_classes - 1)
     length = step_scale * radius / n_steps
-    with torch.no_grad():
-        open_ = torch.arange(len(at), device=x.device)[scores(at).argmax(-1) == truth]
+    standing = torch.arange(len(at), device=x.device)
     for _ in range(n_steps):
-        if len(open_) == 0:
+        here = at[standing].requires_grad_()
+        found = scores(here)
+        right = found.detach().argmax(-1) == truth[standing]
+        if not right.any():
             break
-        here = at[open_].requires_grad_()
-        loss = functional.cross_entropy(scores(here), wanted[open_], reduction="sum")
+        loss = functional.cross_entropy(found[right], wanted[standing[right]], reduction="sum")
         (gradient,) = torch.autograd.grad(loss, here)
-        at[open_] = attack_step(here.detach(), origin[open_], gradient, length, radius)
-        with torch.no_grad():
-            open_ = open_[scores(at[open_]).argmax(-1) == truth[open_]]
+        standing = standing[right]
+        at[standing] = attack_step(
+            here.detach()[right], origin[standing], gradient[right], length, radius
+        )
     return at.reshape(shape)
 
 

@@ -100,7 +100,7 @@ def balanced_rule(answer: Any) -> str:
     if np.allclose(found, row(a * share / (1 - share))):
         raise Hint("Your ratio is upside down: the rarer an event, the more it must count.")
     if np.allclose(found, row(a)):
-        raise Hint("That is the perceptron with b = a: with few active neurons the silent ones win.")
+        raise Hint("That is the perceptron, b = a: where few neurons fire, the silent ones win.")
     if np.allclose(found, row(a / share)):
         raise Hint("You forgot that only the silent share, 1 - share, is to be balanced.")
     if np.allclose(found, -right):
@@ -159,7 +159,7 @@ def winnow_update(answer: Any) -> str:
     if equals(weights * np.array([[1.5], [1 / 1.5]])):
         raise Hint("You also change inputs that were silent. They must rest.")
     if equals(weights * np.array([[1 / 1.5, 1, 1 / 1.5], [1.5, 1, 1.5]])):
-        raise Hint("The wrong way round: the true label's weights grow, the predicted one's shrink.")
+        raise Hint("The wrong way round: weights of the true label grow, of the predicted one shrink.")
     if equals(weights + np.array([[1.5, 0, 1.5], [-1.5, 0, -1.5]])) or equals(
         weights + np.array([[1, 0, 1], [-1, 0, -1]])
     ):
