@@ -1,0 +1,161 @@
+"""Plasticity rules against literal loops: `python -m benchmarks.plasticity_rules`.
+
+The published code cannot be installed from a registry, so the workloads on which it was timed (CPU,
+one thread) are run here in two ways. "Literal" does what that code does: every example goes through
+the whole network by itself, and the gradient of the rule is back-propagated through the loop of
+updates. "Ours" computes a hidden layer that rests once, and replays the run from its firing
+patterns. No time is printed before both agree. The published code's seconds are printed beside
+them, for the size of the numbers alone: they come from another machine.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import platform
+import statistics
+import sys
+import time
+from collections.abc import Callable
+
+import torch
+from torch.nn import functional
+
+from neurotutor.plasticity import plasticity_rules as pr
+
+AGREEMENT = 1e-4
+# workload: (seconds of the published code, required speed-up over the literal loop)
+WORKLOADS = {
+    "learn, T = 1": (1.7, 3.0),
+    "learn, T = 3": (1.3, 1.2),
+    "use, T = 1": (19.0, 20.0),
+}
+
+
+def literal_gradient(network, x, labels, output_rule, graph_rule):
+    """Loss and gradient of one batch, back-propagated through every update."""
+    config = network.config
+    w = torch.zeros_like(network.weights)
+    u = torch.zeros_like(network.output_weights)
+    for each, label in zip(x, labels.tolist(), strict=True):
+        with torch.no_grad():
+            h, patterns = network.observe(each @ network.input_weights.T, w)
+            guess = int((u * h).sum(1).argmax())
+        if guess == label:
+            continue
+        if graph_rule is not None:
+            change = graph_rule[patterns[None, :], patterns[:, None]]
+            w = w + config.step_size * change * network.graph
+        change = config.step_size * output_rule[patterns]
+        rows = [torch.zeros_like(change[:, 0]) for _ in range(network.n_classes)]
+        rows[label], rows[guess] = change[:, 0], change[:, 1]
+        u = u + torch.stack(rows)
+    h, _ = network.unroll(x @ network.input_weights.T, w)
+    loss = functional.cross_entropy(h @ u.T, labels)
+    free = [rule for rule in (output_rule, graph_rule) if rule is not None]
+    return loss.detach(), torch.autograd.grad(loss, free)
+
+
+def our_gradient(network, x, labels, output_rule, graph_rule):
+    """The same from the trace of a run."""
+    network.set_rules(output_rule, graph_rule)
+    trace = network.reset().train_pass(x, labels)
+    loss = pr.outer_loss(network, trace, x, labels, output_rule, graph_rule)
+    free = [rule for rule in (output_rule, graph_rule) if rule is not None]
+    return loss.detach(), torch.autograd.grad(loss, free)
+
+
+def learning(rounds: int, n_batches: int) -> tuple[Callable, Callable]:
+    """Two passes over 1,000 half-space points in batches of 100, V = 100, as two functions."""
+    task = pr.halfspace(n_train=1000, n_test=1, seed=0)
+    network = pr.RuleNetwork(10, 2, pr.RuleConfig.learning(rounds=rounds), seed=0)
+    generator = torch.Generator().manual_seed(0)
+    size = 2**rounds
+    output_rule = pr.perceptron_rule(rounds).requires_grad_()
+    graph_rule = None
+    if rounds > 1:
+        graph_rule = (0.1 * torch.randn(size, size, generator=generator)).requires_grad_()
+
+    def run(gradient):
+        found = []
+        for batch in range(n_batches):
+            part = slice(100 * (batch % 10), 100 * (batch % 10) + 100)
+            found.append(
+                gradient(network, task.x[part], task.labels[part], output_rule, graph_rule)[1]
+            )
+        return torch.cat([each.flatten() for gradients in found for each in gradients])
+
+    return lambda: run(literal_gradient), lambda: run(our_gradient)
+
+
+def using(n_images: int) -> tuple[Callable, Callable]:
+    """Training V = 1000, k = 500 on pictures of 784 random pixels in ten classes."""
+    generator = torch.Generator().manual_seed(0)
+    centres = torch.rand(10, 784, generator=generator)
+    labels = torch.randint(10, (n_images,), generator=generator)
+    x = (centres[labels] + 0.3 * torch.randn(n_images, 784, generator=generator)).clamp(0, 1)
+    network = pr.RuleNetwork(784, 10, pr.RuleConfig(), seed=0)
+
+    def literal():
+        network.reset()
+        for each, label in zip(x, labels.tolist(), strict=True):
+            network.step(each, label)
+        return network.output_weights.clone()
+
+    def ours():
+        network.reset()
+        network.train_pass(x, labels)
+        return network.output_weights.clone()
+
+    return literal, ours
+
+
+def timed(function: Callable, repeats: int) -> float:
+    seconds = []
+    for _ in range(repeats):
+        start = time.perf_counter()
+        function()
+        seconds.append(time.perf_counter() - start)
+    return statistics.median(seconds)
+
+
+def main() -> int:
+    """Print one line per workload; 1 if a required speed-up is missed."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--json", help="write the results to this file")
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    runs = {
+        "learn, T = 1": learning(1, 20),
+        "learn, T = 3": learning(3, 20),
+        "use, T = 1": using(1000),
+    }
+    results, missed = [], []
+    for name, (literal, ours) in runs.items():
+        slow, fast = literal(), ours()
+        error = float((slow - fast).abs().max() / slow.abs().max())
+        if error > AGREEMENT:
+            print(f"{name}: the two ways differ by {error:.1e}; no times", file=sys.stderr)
+            return 1
+        published, wanted = WORKLOADS[name]
+        seconds = timed(literal, options.repeats), timed(ours, options.repeats)
+        ratio = seconds[0] / seconds[1]
+        print(
+            f"{name:14s} literal {seconds[0]:7.3f} s   ours {seconds[1]:7.3f} s   "
+            f"{ratio:6.1f} times faster (asked: {wanted:g})   published code {published:g} s",
+            flush=True,
+        )
+        results.append({"workload": name, "literal_s": seconds[0], "ours_s": seconds[1]})
+        if ratio < wanted:
+            missed.append(name)
+    if options.json:
+        with open(options.json, "w", encoding="utf-8") as file:
+            json.dump({"machine": platform.machine(), "threads": 1, "results": results}, file)
+    if missed:
+        print(f"missed: {', '.join(missed)}", file=sys.stderr)
+    return bool(missed)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
