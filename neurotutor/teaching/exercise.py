@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 from IPython.display import HTML, display
 
 
@@ -44,3 +45,39 @@ def check(checker: Callable[[Any], str], answer: Any) -> None:
     )
     if not right and "NEUROTUTOR_RECORDS" in os.environ:
         raise NotYet(f"the reference solution does not pass {checker.__name__}: {text}")
+
+
+def call(answer: Any, *arguments: Any) -> Any:
+    """Call a reader's function on copies of the arguments and hand its result on.
+
+    Args:
+        answer: what the reader wrote.
+        arguments: what it is called with; arrays are copied.
+
+    Raises:
+        Hint: if it is not a function, returns nothing, or changes an array that it was given.
+    """
+    if not callable(answer):
+        raise Hint("Pass the function itself, without calling it.")
+    given = [each.copy() if isinstance(each, np.ndarray) else each for each in arguments]
+    result = answer(*given)
+    if result is None:
+        raise Hint("Your function returns nothing. Did you forget the return?")
+    for before, after in zip(arguments, given, strict=True):
+        if isinstance(before, np.ndarray) and not np.array_equal(before, after):
+            raise Hint("Your function changes its input in place. Work on a copy.")
+    return result
+
+
+def call_array(answer: Any, *arguments: Any, shape: tuple[int, ...] | None = None) -> np.ndarray:
+    """As `call`, with the result as an array of finite numbers (float64) of the shape given.
+
+    Raises:
+        Hint: as `call` does; if the shape differs, or a value is NaN or infinite.
+    """
+    result = np.asarray(call(answer, *arguments), dtype=float)
+    if shape is not None and result.shape != shape:
+        raise Hint(f"The result should have shape {shape}, yours has {result.shape}.")
+    if not np.isfinite(result).all():
+        raise Hint("The result holds NaN or infinite values.")
+    return result

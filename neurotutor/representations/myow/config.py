@@ -90,7 +90,7 @@ class MyowConfig:
 
     @classmethod
     def tutorial(cls) -> MyowConfig:
-        """Reaching monkeys in 320 steps of half the batch, with a scheduled learning rate (ours)."""
+        """Reaching monkeys in 320 steps of half the batch, with a scheduled rate (ours)."""
         return replace(cls(), **_SMALL)
 
     @classmethod

@@ -6,28 +6,14 @@ from typing import Any
 
 import numpy as np
 
-from neurotutor.teaching import Hint
-
-
-def _call(answer: Any, *arguments: Any) -> Any:
-    """Call an answer on copies of its arguments, and see to it that it leaves them alone."""
-    if not callable(answer):
-        raise Hint("Pass the function itself, without calling it.")
-    given = [np.array(each) if isinstance(each, np.ndarray) else each for each in arguments]
-    result = answer(*given)
-    if result is None:
-        raise Hint("Your function returns nothing. Did you forget the return?")
-    for before, after in zip(arguments, given, strict=True):
-        if isinstance(before, np.ndarray) and not np.array_equal(before, after):
-            raise Hint("Your function changes its input in place. Work on a copy.")
-    return result
+from neurotutor.teaching.exercise import Hint, call, call_array
 
 
 def own_cap(answer: Any) -> str:
     """Check a function (inputs, k) -> boolean mask of the k neurons with the largest input."""
     rng = np.random.default_rng(3)
     plain = rng.permutation(np.linspace(0.0, 5.0, 40))
-    found = np.asarray(_call(answer, plain, 7))
+    found = np.asarray(call(answer, plain, 7))
     if found.shape == (7,) and found.dtype.kind in "iu":
         raise Hint("You return the numbers of the winners. Return a mask: one True or False each.")
     if found.shape != plain.shape:
@@ -46,7 +32,7 @@ def own_cap(answer: Any) -> str:
             "moves so that 7 fire."
         )
     tied = np.array([1.0, 3.0, 3.0, 3.0, 0.0, 3.0, 5.0])
-    found = np.asarray(_call(answer, tied, 3)).astype(bool)
+    found = np.asarray(call(answer, tied, 3)).astype(bool)
     if found.sum() > 3:
         raise Hint(
             f"With equal inputs at the edge {found.sum()} neurons fire instead of 3. Inputs are "
@@ -68,7 +54,7 @@ def own_plasticity(answer: Any) -> str:
         [[0.0, 1.0, 1.0, 0.0], [1.0, 0.0, 1.1, 1.0], [0.0, 1.0, 0.0, 1.21], [1.0, 1.0, 1.0, 0.0]]
     )
     firing, winners, beta = np.array([1, 2]), np.array([0, 3]), 0.5
-    found = np.asarray(_call(answer, weights, firing, winners, beta), dtype=float)
+    found = call_array(answer, weights, firing, winners, beta)
     if found.shape != weights.shape:
         raise Hint(f"The weights should have shape {weights.shape}, yours have {found.shape}.")
     block = np.ix_(firing, winners)
@@ -118,7 +104,7 @@ def support_sizes(answer: Any) -> str:
         np.array([3, 4, 8]),
         np.array([3, 4, 8]),
     ]
-    found = np.asarray(_call(answer, history), dtype=float)
+    found = call_array(answer, history)
     if found.shape != (5,):
         raise Hint(f"One number for each of the 5 rounds, please; yours has shape {found.shape}.")
     if np.array_equal(found, [3, 4, 4, 5, 5]):
@@ -145,7 +131,7 @@ def across_overlap(answer: Any) -> str:
     assemblies[0, [0, 1, 2, 3]] = True
     assemblies[1, [2, 3, 4, 5]] = True
     assemblies[2, [3, 6, 7, 8]] = True
-    found = _call(answer, assemblies)
+    found = call(answer, assemblies)
     if np.ndim(found) != 0:
         raise Hint("One number, please: the mean over all pairs of different assemblies.")
     found = float(found)

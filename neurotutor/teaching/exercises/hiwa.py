@@ -9,21 +9,7 @@ import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
 from neurotutor.representations import hiwa
-from neurotutor.teaching import Hint
-
-
-def _call(answer: Any, *arguments: Any) -> Any:
-    """Call an answer on copies of the arguments."""
-    if not callable(answer):
-        raise Hint("Pass the function itself, without calling it.")
-    given = [np.array(each, copy=True) if np.ndim(each) else each for each in arguments]
-    result = answer(*given)
-    if result is None:
-        raise Hint("Your function returns nothing. Did you forget the return?")
-    for before, after in zip(arguments, given, strict=True):
-        if not np.array_equal(before, after):
-            raise Hint("Your function changes its input in place. Work on a copy.")
-    return result
+from neurotutor.teaching.exercise import Hint, call, call_array
 
 
 def gaussian_distance(answer: Any) -> str:
@@ -31,7 +17,7 @@ def gaussian_distance(answer: Any) -> str:
     rng = np.random.default_rng(0)
     turn = hiwa.polar(rng.standard_normal((3, 3)))
     x, y = np.diag([9.0, 0.25, 4.0]), turn @ np.diag([1.0, 16.0, 0.04]) @ turn.T
-    found = np.asarray(_call(answer, x, y), dtype=float)
+    found = call_array(answer, x, y)
     if found.shape != ():
         raise Hint(f"The distance is one number, yours has shape {found.shape}.")
     values_x, values_y = np.array([0.25, 4.0, 9.0]), np.array([0.04, 1.0, 16.0])
@@ -57,7 +43,7 @@ def undetermined(answer: Any) -> str:
     """Check a function (seed) -> (source, source_labels, target, target_labels)."""
     signs, firsts = [], []
     for seed in range(8):
-        sets = _call(answer, seed)
+        sets = call(answer, seed)
         if not isinstance(sets, tuple) or len(sets) != 4:
             raise Hint("Return four arrays: source, source_labels, target, target_labels.")
         source, source_labels, target, target_labels = (np.asarray(each) for each in sets)
@@ -105,7 +91,7 @@ def _spread_ratio(points: np.ndarray, labels: np.ndarray) -> float:
 
 def hidden_cycle(answer: Any) -> str:
     """Check a (3, 3) cost that passes the pairwise test and has a cheaper 3-cycle."""
-    answer = _call(answer) if callable(answer) else answer
+    answer = call(answer) if callable(answer) else answer
     cost = np.asarray(answer, dtype=float)
     if cost.shape != (3, 3):
         raise Hint(f"The cost is a 3 by 3 matrix, yours has shape {cost.shape}.")
@@ -134,7 +120,7 @@ def proper_polar(answer: Any) -> str:
     rng = np.random.default_rng(1)
     matrices = rng.standard_normal((12, 3, 3))
     for matrix in matrices:
-        found = np.asarray(_call(answer, matrix), dtype=float)
+        found = call_array(answer, matrix)
         if found.shape != (3, 3):
             raise Hint(f"A (3, 3) matrix gives a (3, 3) rotation, yours has shape {found.shape}.")
         if not np.allclose(found @ found.T, np.eye(3), atol=1e-8):
@@ -172,7 +158,7 @@ def symmetries(answer: Any) -> str:
         ([10.0, 130.0, 250.0], 6, "a regular triangle"),
     ]
     for angles, right, name in cases:
-        found = _call(answer, np.array(angles))
+        found = call(answer, np.array(angles))
         if np.ndim(found) != 0 or int(found) != found:
             raise Hint("Return one whole number.")
         if found == right:

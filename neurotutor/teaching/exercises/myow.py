@@ -7,24 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from neurotutor.teaching import Hint
-
-
-def _call(answer: Any, *arguments: Any, shape: tuple[int, ...] | None) -> np.ndarray:
-    """Call an answer on copies of the arguments; its result as an array of `shape`."""
-    if not callable(answer):
-        raise Hint("Pass the function itself, without calling it.")
-    given = [np.array(each, copy=True) if np.ndim(each) else each for each in arguments]
-    result = answer(*given)
-    if result is None:
-        raise Hint("Your function returns nothing. Did you forget the return?")
-    for before, after in zip(arguments, given, strict=True):
-        if not np.array_equal(before, after):
-            raise Hint("Your function changes its input in place. Work on a copy.")
-    result = np.asarray(result)
-    if shape is not None and result.shape != shape:
-        raise Hint(f"The result should have shape {shape}, yours has {result.shape}.")
-    return result
+from neurotutor.teaching.exercise import Hint, call, call_array
 
 
 def cosine_distance(answer: Any) -> str:
@@ -32,7 +15,7 @@ def cosine_distance(answer: Any) -> str:
     rng = np.random.default_rng(0)
     a, b = rng.standard_normal((6, 4)), rng.standard_normal((6, 4))
     cosine = (a * b).sum(1) / np.linalg.norm(a, axis=1) / np.linalg.norm(b, axis=1)
-    found = _call(answer, a, b, shape=None).astype(float)
+    found = call_array(answer, a, b)
     if found.shape == () and np.isclose(found, (1 - cosine).mean()):
         raise Hint("You average over the batch. Return one distance for each row.")
     if found.shape != (6,):
@@ -51,9 +34,9 @@ def cosine_distance(answer: Any) -> str:
 def slow_teacher(answer: Any) -> str:
     """Check a function (target, online, tau) -> target after one EMA step."""
     target, online = np.array([1.0, 2.0, -1.0]), np.array([3.0, 0.0, 1.0])
-    found = _call(answer, target, online, 0.9, shape=(3,)).astype(float)
+    found = call_array(answer, target, online, 0.9, shape=(3,))
     if np.allclose(found, 0.9 * target + 0.1 * online):
-        if not np.allclose(_call(answer, target, online, 1.0, shape=(3,)), target):
+        if not np.allclose(call_array(answer, target, online, 1.0, shape=(3,)), target):
             raise Hint("With tau = 1 the teacher must not move at all; yours does.")
         return "Nine tenths of the old teacher stay: it follows, but it is not in a hurry."
     if np.allclose(found, 0.1 * target + 0.9 * online):
@@ -69,7 +52,7 @@ def eligible_pairs(answer: Any) -> str:
     """Check a function (anchor_time, candidate_time, exclusion) -> mask of minable pairs."""
     anchors, candidates = np.array([0, 40, 100]), np.array([0, 10, 30, 35, 50, 70, 95, 120])
     gap = anchors[:, None] - candidates[None, :]
-    found = _call(answer, anchors, candidates, 30, shape=None)
+    found = np.asarray(call(answer, anchors, candidates, 30))
     if found.shape == (8, 3):
         raise Hint("Anchors are the rows and candidates the columns; yours is the other way round.")
     if found.shape != (3, 8):
@@ -106,7 +89,9 @@ def purity_of_picks(answer: Any) -> str:
     def gives(allowed: np.ndarray, furthest: bool = False) -> bool:
         return all(np.isclose(found[k], share(allowed, k, furthest)) for k in found)
 
-    found = {k: float(_call(answer, cosine, direction, trial, k, shape=())) for k in (1, 5, 20)}
+    found = {
+        k: float(call_array(answer, cosine, direction, trial, k, shape=())) for k in (1, 5, 20)
+    }
     if gives(other):
         return (
             f"On this test data {found[1]:.0%} of the picks are right with k = 1 and "

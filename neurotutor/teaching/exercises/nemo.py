@@ -7,18 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from neurotutor.teaching import Hint
-
-
-def _call(answer: Any, *arguments: Any) -> Any:
-    """Call an answer on copies of its arguments, and see to it that something came back."""
-    if not callable(answer):
-        raise Hint("Pass the function itself, without calling it.")
-    given = [np.array(each) if isinstance(each, np.ndarray) else each for each in arguments]
-    result = answer(*given)
-    if result is None:
-        raise Hint("Your function returns nothing. Did you forget the return?")
-    return result
+from neurotutor.teaching.exercise import Hint, call, call_array
 
 
 def own_rule(answer: Any) -> str:
@@ -27,7 +16,7 @@ def own_rule(answer: Any) -> str:
     alpha = offset + math.log(rate) / rate
     tail = np.exp(rate * (1 + offset - weights))
     right = np.where(weights > 0, np.minimum(alpha, tail), 0.0)
-    found = np.asarray(_call(answer, weights, rate, offset), dtype=float)
+    found = call_array(answer, weights, rate, offset)
     if found.shape != weights.shape:
         raise Hint(f"One increment for each of {len(weights)} weights, please: {found.shape} came.")
     if np.allclose(found, right):
@@ -63,7 +52,7 @@ def learned_probability(answer: Any) -> str:
 
     cases = [(2, 1), (10, 5), (1, 4)]
     right = [1 / (1 + math.exp(grown(b) - grown(a))) for a, b in cases]
-    found = [float(_call(answer, a, b)) for a, b in cases]
+    found = [float(call(answer, a, b)) for a, b in cases]
     if np.allclose(found, right, atol=1e-6):
         return (
             "Counts of 2 to 1 are learnt as odds of e to 1. The rule overstates small counts, and "
@@ -89,7 +78,7 @@ def outcomes(answer: Any) -> str:
     """Check a function (counts, k) -> winner of each flip, -1 where nobody has over 0.8 k."""
     counts = np.array([[95, 5, 0], [10, 90, 0], [40, 30, 30], [0, 20, 80], [0, 0, 81], [0, 0, 0]])
     right = np.array([0, 1, -1, -1, 2, -1])
-    found = np.asarray(_call(answer, counts, 100))
+    found = np.asarray(call(answer, counts, 100))
     if found.shape != right.shape:
         raise Hint(f"One winner for each of {len(counts)} flips, please: shape {found.shape} came.")
     if np.array_equal(found, right):
@@ -109,11 +98,11 @@ def transitions(answer: Any) -> str:
     states = np.array([0, 1, 1, 2, 0, 1, 2, 2, 2, 0])
     counts = np.array([[0, 2, 0], [0, 1, 2], [2, 0, 2]], float)
     right = counts / counts.sum(axis=1, keepdims=True)
-    found = np.asarray(_call(answer, states, 3), dtype=float)
+    found = call_array(answer, states, 3)
     if found.shape != (3, 3):
         raise Hint(f"The matrix should be 3 by 3, yours has shape {found.shape}.")
     if np.allclose(found, right):
-        padded = np.asarray(_call(answer, states, 4), dtype=float)
+        padded = call_array(answer, states, 4)
         if not np.isfinite(padded).all():
             raise Hint("A state that was never left gives a row of NaN. Leave such a row at 0.")
         return "Row i says what followed state i. Rows of states that were left sum to 1."

@@ -6,26 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from neurotutor.teaching import Hint
-
-
-def _array(answer: Any, *arguments: Any, shape: tuple[int, ...]) -> np.ndarray:
-    """Call an answer on copies of the arguments and see to it that an array of `shape` came."""
-    if not callable(answer):
-        raise Hint("Pass the function itself, without calling it.")
-    given = [np.array(each, copy=True) if np.ndim(each) else each for each in arguments]
-    result = answer(*given)
-    if result is None:
-        raise Hint("Your function returns nothing. Did you forget the return?")
-    for before, after in zip(arguments, given, strict=True):
-        if not np.array_equal(before, after):
-            raise Hint("Your function changes its input in place. Work on a copy.")
-    result = np.asarray(result, dtype=float)
-    if result.shape != shape:
-        raise Hint(f"The result should have shape {shape}, yours has {result.shape}.")
-    if not np.isfinite(result).all():
-        raise Hint("The result holds NaN or infinite values.")
-    return result
+from neurotutor.teaching.exercise import Hint, call_array
 
 
 def angular_error(answer: Any) -> str:
@@ -33,7 +14,7 @@ def angular_error(answer: Any) -> str:
     decoded = np.deg2rad([10.0, 350.0, 170.0, -170.0, 90.0, 0.0, 45.0])
     true = np.deg2rad([350.0, 10.0, -170.0, 170.0, -90.0, 0.0, 80.0])
     right = np.deg2rad([20.0, 20.0, 20.0, 20.0, 180.0, 0.0, 35.0])
-    found = _array(answer, decoded, true, shape=right.shape)
+    found = call_array(answer, decoded, true, shape=right.shape)
 
     def equals(other: np.ndarray) -> bool:
         return np.allclose(found, other, atol=1e-9)
@@ -82,7 +63,7 @@ def fano_factor(answer: Any) -> str:
     groups = [counts[direction == label] for label in range(3)]
     right = np.mean([group.var(axis=0, ddof=1) / group.mean(axis=0) for group in groups], axis=0)
     biased = np.mean([group.var(axis=0) / group.mean(axis=0) for group in groups], axis=0)
-    found = _array(answer, counts, direction, shape=(4,))
+    found = call_array(answer, counts, direction, shape=(4,))
 
     def equals(other: np.ndarray) -> bool:
         return np.allclose(found, other, rtol=1e-6)
@@ -137,7 +118,7 @@ def leaked_share(answer: Any) -> str:
         )
 
     right, of_all, of_train, of_trials = count(mixed)
-    found = [float(_array(answer, trial, train, shape=())) for train in (clean, mixed)]
+    found = [float(call_array(answer, trial, train, shape=())) for train in (clean, mixed)]
 
     def equals(value: float, other: float) -> bool:
         return abs(value - other) < 1e-9

@@ -6,36 +6,17 @@ from typing import Any
 
 import numpy as np
 
-from neurotutor.teaching import Hint
-
-
-def _array(answer: Any, *arguments: Any, shape: tuple[int, ...]) -> np.ndarray:
-    """Call an answer on copies of the arguments and see to it that an array of `shape` came."""
-    if not callable(answer):
-        raise Hint("Pass the function itself, without calling it.")
-    given = [np.array(each, copy=True) if np.ndim(each) else each for each in arguments]
-    result = answer(*given)
-    if result is None:
-        raise Hint("Your function returns nothing. Did you forget the return?")
-    for before, after in zip(arguments, given, strict=True):
-        if not np.array_equal(before, after):
-            raise Hint("Your function changes its input in place. Work on a copy.")
-    result = np.asarray(result, dtype=float)
-    if result.shape != shape:
-        raise Hint(f"The result should have shape {shape}, yours has {result.shape}.")
-    if not np.isfinite(result).all():
-        raise Hint("The result holds NaN or infinite values.")
-    return result
+from neurotutor.teaching.exercise import Hint, call_array
 
 
 def firing_pattern(answer: Any) -> str:
     """Check a function (fired: rounds x neurons of 0 and 1) -> pattern number of every neuron."""
     fired = np.array([[1, 0, 0, 1, 1, 0], [0, 0, 1, 1, 0, 1], [1, 0, 0, 1, 0, 1]])
     right = np.array([5, 0, 2, 7, 4, 3])
-    found = _array(answer, fired, shape=(6,))
+    found = call_array(answer, fired, shape=(6,))
     if np.array_equal(found, right):
         longer = np.array([[1, 0], [1, 1], [0, 1], [1, 0], [0, 1]])
-        if not np.array_equal(_array(answer, longer, shape=(2,)), [26, 13]):
+        if not np.array_equal(call_array(answer, longer, shape=(2,)), [26, 13]):
             raise Hint("Right for three rounds, but not for five. Take the rounds from the shape.")
         return "Round one is the leading bit: a neuron that fires in rounds one and three is 101."
     if np.array_equal(found, [5, 0, 2, 7, 1, 6]):
@@ -56,13 +37,13 @@ def output_change(answer: Any) -> str:
     arguments = (rule, patterns, label, predicted, n_classes, step)
     right = np.zeros((4, 4))
     right[2], right[0] = step * rule[patterns, 0], step * rule[patterns, 1]
-    found = _array(answer, *arguments, shape=(4, 4))
+    found = call_array(answer, *arguments, shape=(4, 4))
 
     def equals(other: np.ndarray) -> bool:
         return np.allclose(found, other, atol=1e-12)
 
     if equals(right):
-        same = _array(answer, rule, patterns, 1, 1, 3, step, shape=(3, 4))
+        same = call_array(answer, rule, patterns, 1, 1, 3, step, shape=(3, 4))
         if np.abs(same).max() > 0:
             raise Hint("Right for a mistake. But if the prediction was right, nothing may change.")
         return "Two rows change, each by what its column of the rule says about every neuron."
@@ -87,13 +68,13 @@ def balanced_rule(answer: Any) -> str:
     """Check a function (share, a) -> the rule [-a, a; b, -b] whose average change is zero."""
     share, a = 0.3, 0.6
     right = np.array([[-0.6, 0.6], [1.4, -1.4]])
-    found = _array(answer, share, a, shape=(2, 2))
+    found = call_array(answer, share, a, shape=(2, 2))
 
     def row(b: float) -> np.ndarray:
         return np.array([[-a, a], [b, -b]])
 
     if np.allclose(found, right):
-        again = _array(answer, 0.5, 1.0, shape=(2, 2))
+        again = call_array(answer, 0.5, 1.0, shape=(2, 2))
         if not np.allclose(again, [[-1, 1], [1, -1]]):
             raise Hint("With half of the neurons active this must be the rule of the perceptron.")
         return "The few that fired outweigh the many that did not: b / a is (1 - share) / share."
@@ -126,7 +107,7 @@ def project(answer: Any) -> str:
         length = np.linalg.norm(away)
         return np.clip(origin + away * min(1.0, radius / max(length, 1e-12)), 0, 1)
 
-    found = [_array(answer, x, origin, radius, shape=(4,)) for x in (far, near, out)]
+    found = [call_array(answer, x, origin, radius, shape=(4,)) for x in (far, near, out)]
     if all(np.allclose(f, right(x)) for f, x in zip(found, (far, near, out), strict=True)):
         return "Inside the ball nothing happens; outside, the way back is along the radius."
     if np.allclose(found[0], np.clip(origin + np.clip(far - origin, -radius, radius), 0, 1)):
@@ -148,7 +129,7 @@ def winnow_update(answer: Any) -> str:
     """Check a function (weights, x, label, predicted, factor) -> weights after a mistake."""
     weights = np.array([[1.0, 2.0, 0.5], [4.0, 1.0, 3.0]])
     x, factor = np.array([1, 0, 1]), 1.5
-    found = _array(answer, weights, x, 0, 1, factor, shape=(2, 3))
+    found = call_array(answer, weights, x, 0, 1, factor, shape=(2, 3))
     right = weights * np.array([[1.5, 1, 1.5], [1 / 1.5, 1, 1 / 1.5]])
 
     def equals(other: np.ndarray) -> bool:
@@ -159,7 +140,9 @@ def winnow_update(answer: Any) -> str:
     if equals(weights * np.array([[1.5], [1 / 1.5]])):
         raise Hint("You also change inputs that were silent. They must rest.")
     if equals(weights * np.array([[1 / 1.5, 1, 1 / 1.5], [1.5, 1, 1.5]])):
-        raise Hint("The wrong way round: weights of the true label grow, of the predicted one shrink.")
+        raise Hint(
+            "The wrong way round: the true label's weights grow, the predicted one's shrink."
+        )
     if equals(weights + np.array([[1.5, 0, 1.5], [-1.5, 0, -1.5]])) or equals(
         weights + np.array([[1, 0, 1], [-1, 0, -1]])
     ):
