@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import re
 from typing import Any
 
@@ -39,3 +40,17 @@ def _paragraph(text: str) -> str:
 def process(app: Any, what: str, name: str, obj: Any, options: Any, lines: list[str]) -> None:
     """Handler of Sphinx's event `autodoc-process-docstring`."""
     lines[:] = convert(lines)
+
+
+def resolve(dotted: str) -> Any | None:
+    """The object of a dotted name, or None if there is none."""
+    parts = dotted.split(".")
+    for length in range(len(parts), 0, -1):
+        try:
+            thing = importlib.import_module(".".join(parts[:length]))
+        except ModuleNotFoundError:
+            continue
+        for part in parts[length:]:
+            thing = getattr(thing, part, None)
+        return thing
+    return None

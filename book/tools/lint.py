@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import importlib
 import re
 import tomllib
 from collections.abc import Callable, Iterator, Sequence
@@ -13,7 +12,7 @@ from typing import Any
 
 import yaml
 
-from . import latex, prose, records
+from . import docstrings, latex, prose, records
 from .console import BuildError, say
 from .layout import Layout
 from .pages import SECTIONS, Page, discover, starter
@@ -425,7 +424,7 @@ def equations(book: Book) -> Iterator[Problem]:
             if not isinstance(entry, dict) or set(entry) != {"code", "oracle"}:
                 yield Problem(page.path, line, f"{label} needs `code` and `oracle`")
                 continue
-            if resolve(entry["code"]) is None:
+            if docstrings.resolve(entry["code"]) is None:
                 yield Problem(page.path, line, f"{entry['code']} does not exist")
             file, _, test = str(entry["oracle"]).partition("::")
             marks = oracles(book.layout.root / file)
@@ -456,20 +455,6 @@ def oracles(path: Path) -> dict[str, str]:
             ):
                 found[node.name] = str(mark.args[0].value)
     return found
-
-
-def resolve(dotted: str) -> Any | None:
-    """The object of a dotted name, or None if there is none."""
-    parts = dotted.split(".")
-    for length in range(len(parts), 0, -1):
-        try:
-            thing = importlib.import_module(".".join(parts[:length]))
-        except ModuleNotFoundError:
-            continue
-        for part in parts[length:]:
-            thing = getattr(thing, part, None)
-        return thing
-    return None
 
 
 def exercises(book: Book) -> Iterator[Problem]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import json
 import os
 import shutil
@@ -78,19 +77,11 @@ class Directive(SphinxDirective):
 
 def origin(dotted: str) -> str | None:
     """Where the object of this dotted name is defined; None if there is no such object."""
-    parts = dotted.split(".")
-    for length in range(len(parts), 0, -1):
-        try:
-            thing = importlib.import_module(".".join(parts[:length]))
-        except ModuleNotFoundError:
-            continue
-        for part in parts[length:]:
-            thing = getattr(thing, part, None)
-            if thing is None:
-                return None
-        module, name = getattr(thing, "__module__", None), getattr(thing, "__qualname__", None)
-        return f"{module}.{name}" if module and name else dotted
-    return None
+    thing = docstrings.resolve(dotted)
+    if thing is None:
+        return None
+    module, name = getattr(thing, "__module__", None), getattr(thing, "__qualname__", None)
+    return f"{module}.{name}" if module and name else dotted
 
 
 def _reading_order(app: Sphinx) -> list[str]:

@@ -14,6 +14,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from neurotutor.data import registry
+from neurotutor.data.binned import Binned
 from neurotutor.data.checks import at_least, not_negative, one_number, positive, whole_numbers
 
 N_DIRECTIONS = 8
@@ -34,7 +35,7 @@ _ARRAYS = (
 
 
 @dataclass(frozen=True)
-class Reach:
+class Reach(Binned):
     """Reaches to eight targets, cut into time bins; the bins of all trials one after another.
 
     Attributes:
@@ -70,11 +71,6 @@ class Reach:
     simulated: bool
 
     @property
-    def rates(self) -> Float[np.ndarray, "time neurons"]:
-        """Firing rates in Hz: spikes divided by the width of a bin."""
-        return self.spikes / self.bin_size
-
-    @property
     def angle(self) -> Float[np.ndarray, " time"]:
         """Angle of the target of each bin in radians, 90 - 45 k degrees for target k."""
         return target_angle(self.direction)
@@ -83,16 +79,6 @@ class Reach:
     def n_trials(self) -> int:
         """Number of reaches."""
         return len(self.trial_direction)
-
-    @property
-    def n_neurons(self) -> int:
-        """Number of neurons, silent ones included."""
-        return self.spikes.shape[1]
-
-    @property
-    def n_bins(self) -> int:
-        """Number of time bins, over all trials."""
-        return self.spikes.shape[0]
 
 
 @dataclass(frozen=True)

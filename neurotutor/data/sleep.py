@@ -10,6 +10,7 @@ from jaxtyping import Float, Int
 from scipy.signal import lfilter
 
 from neurotutor.data import registry
+from neurotutor.data.binned import Binned
 from neurotutor.data.checks import at_least, not_negative, one_number, positive, whole_numbers
 
 STATES = ("wake", "nREM", "REM")
@@ -24,7 +25,7 @@ _STATE_GAIN = np.array([1.2, 0.8, 1.1])
 
 
 @dataclass(frozen=True)
-class Sleep:
+class Sleep(Binned):
     """Spike counts of a population over hours, with the state of arousal in each bin.
 
     Attributes:
@@ -40,21 +41,6 @@ class Sleep:
     bin_size: float
     name: str
     simulated: bool
-
-    @property
-    def rates(self) -> Float[np.ndarray, "time neurons"]:
-        """Firing rates in Hz: spikes divided by the width of a bin."""
-        return self.spikes / self.bin_size
-
-    @property
-    def n_neurons(self) -> int:
-        """Number of neurons."""
-        return self.spikes.shape[1]
-
-    @property
-    def n_bins(self) -> int:
-        """Number of time bins."""
-        return self.spikes.shape[0]
 
 
 def load(name_or_path: str | os.PathLike) -> Sleep:
