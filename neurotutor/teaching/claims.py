@@ -33,6 +33,7 @@ OPERATORS = {
     "<": operator.lt,
     ">": operator.gt,
 }
+_SIGNS = {"<=": "≤", ">=": "≥", "<": "&lt;", ">": "&gt;"}
 Outcome = Literal["met", "unmet", "needs data"]
 
 
@@ -293,7 +294,7 @@ def _measured(entry: Mapping[str, Any] | None) -> str:
         return ""
     rows = "".join(
         f"<li>{html.escape(each['label'])}: <strong>{_number(each['value'])}</strong> "
-        f"(asked: {html.escape(each['op'])} {each['threshold']:g})</li>"
+        f"(asked: {_SIGNS[each['op']]} {each['threshold']:g})</li>"
         for each in entry["checks"]
     )
     details = [
