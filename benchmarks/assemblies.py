@@ -12,17 +12,14 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import platform
 import statistics
 import subprocess
 import sys
 import time
-from datetime import date
-from pathlib import Path
 
 import numpy as np
 
+from benchmarks import common
 from neurotutor.plasticity.assemblies import Brain
 
 # (n, k, p): CPU seconds of the published Python simulator, wall seconds of the published C++ one
@@ -126,30 +123,17 @@ def agreement(seeds: int = 20) -> dict:
     }
 
 
-def machine() -> dict:
-    info = Path("/proc/cpuinfo")
-    lines = info.read_text().splitlines() if info.exists() else []
-    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
-    return {
-        "date": date.today().isoformat(),
-        "platform": platform.platform(),
-        "processor": names[0] if names else platform.processor() or "unknown",
-        "threads": os.environ.get("OMP_NUM_THREADS", "not set"),
-        "python": platform.python_version(),
-        "numpy": np.__version__,
-    }
-
-
 def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--repeats", type=int, default=5)
-    parser.add_argument("--out", type=Path, default=Path("_build/bench/assemblies.json"))
-    parser.add_argument("--one", help=argparse.SUPPRESS)
-    options = parser.parse_args(arguments)
+    options = common.options(
+        __doc__,
+        "assemblies",
+        arguments,
+        extend=lambda parser: parser.add_argument("--one", help=argparse.SUPPRESS),
+    )
     if options.one:
         print(json.dumps(project(*json.loads(options.one))))
         return 0
-    record: dict = {"machine": machine(), "agreement": agreement()}
+    record: dict = {"machine": common.machine(), "agreement": agreement()}
     same = record["agreement"]
     if same["distance_in_standard_errors"] > 4:
         raise SystemExit(f"the exact engine does not agree with a full matrix: {same}")
@@ -187,12 +171,8 @@ def main(arguments: list[str] | None = None) -> int:
             f"curve n={sizes[0]:>7,} k={sizes[1]:>4}: {row['median_cpu_s']:.3f} s, "
             f"peak {row['peak_MiB']:.0f} MiB, support {row['support'] / sizes[1]:.2f} k"
         )
-    options.out.parent.mkdir(parents=True, exist_ok=True)
-    options.out.write_text(json.dumps(record, indent=2) + "\n")
-    print(f"written: {options.out}")
-    for line in missed:
-        print(f"MISSED {line}")
-    return 1 if missed else 0
+    common.save(record, options.out)
+    return common.missed(missed)
 
 
 if __name__ == "__main__":

@@ -9,21 +9,12 @@ rotations agree.
 
 from __future__ import annotations
 
-import argparse
-import json
-import os
-import platform
-import statistics
 import sys
-import time
-from collections.abc import Callable
-from datetime import date
-from pathlib import Path
 
 import numpy as np
 import ot
-import scipy
 
+from benchmarks import common
 from neurotutor.data.low_rank_gaussians import simulate
 from neurotutor.representations import hiwa
 
@@ -113,21 +104,6 @@ def literal_pair(x, y, weight, anchor, config, engine):
     return rotation, (cost * plan).sum()
 
 
-def interleave(versions: dict[str, Callable[[], object]], repeats: int) -> dict[str, list[float]]:
-    """Time every version `repeats` times, in turn, in CPU seconds."""
-    seconds: dict[str, list[float]] = {name: [] for name in versions}
-    for _ in range(repeats):
-        for name, run in versions.items():
-            start = time.process_time()
-            run()
-            seconds[name].append(time.process_time() - start)
-    return seconds
-
-
-def summary(seconds: list[float]) -> dict[str, float]:
-    return {"median_s": statistics.median(seconds), "min_s": min(seconds), "max_s": max(seconds)}
-
-
 def bench_workload(name: str, repeats: int) -> dict:
     clusters, dim, low, points, iterations, required = WORKLOADS[name]
     problem = simulate(clusters, dim, low, points, seed=0)
@@ -164,8 +140,8 @@ def bench_workload(name: str, repeats: int) -> dict:
     late = {v: d for v, d in differences.items() if d > (1e-3 if "float32" in v else AGREEMENT)}
     if late:
         raise SystemExit(f"{name}: rotations disagree, so no time is quoted: {late}")
-    seconds = interleave(versions, repeats)
-    base = statistics.median(seconds["literal, plain NumPy"])
+    seconds = common.interleave(versions, repeats)
+    base = seconds["literal, plain NumPy"]["median_s"]
     return {
         "clusters": clusters,
         "dimension": dim,
@@ -174,8 +150,8 @@ def bench_workload(name: str, repeats: int) -> dict:
         "required_speedup": required,
         "versions": {
             version: {
-                **summary(seconds[version]),
-                "speedup": base / statistics.median(seconds[version]),
+                **seconds[version],
+                "speedup": base / seconds[version]["median_s"],
                 "largest_difference": differences[version],
             }
             for version in versions
@@ -203,47 +179,21 @@ def bench_sinkhorn(size: int, repeats: int) -> dict:
     def many(run):
         return lambda: [run() for _ in range(count)]
 
-    seconds = interleave({name: many(run) for name, run in versions.items()}, repeats)
+    seconds = common.interleave({name: many(run) for name, run in versions.items()}, repeats)
     return {
         "points": size,
         "iterations": SINKHORN_ITERATIONS,
         "versions": {
-            name: {key: value / count for key, value in summary(values).items()}
-            for name, values in seconds.items()
+            name: {key: value / count for key, value in row.items()}
+            for name, row in seconds.items()
         },
     }
 
 
-def machine() -> dict:
-    return {
-        "date": date.today().isoformat(),
-        "platform": platform.platform(),
-        "processor": cpu_name(),
-        "threads": os.environ.get("OMP_NUM_THREADS", "not set"),
-        "python": platform.python_version(),
-        "numpy": np.__version__,
-        "scipy": scipy.__version__,
-        "pot": ot.__version__,
-        "clock": "CPU seconds of the process, versions interleaved",
-    }
-
-
-def cpu_name() -> str:
-    info = Path("/proc/cpuinfo")
-    if info.exists():
-        for line in info.read_text().splitlines():
-            if line.startswith("model name"):
-                return line.split(":", 1)[1].strip()
-    return platform.processor() or "unknown"
-
-
 def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--repeats", type=int, default=7)
-    parser.add_argument("--out", type=Path, default=Path("_build/bench/hiwa.json"))
-    options = parser.parse_args(arguments)
+    options = common.options(__doc__, "hiwa", arguments, repeats=7)
     record = {
-        "machine": machine(),
+        "machine": common.machine("scipy", "POT"),
         "repeats": options.repeats,
         "workloads": {name: bench_workload(name, options.repeats) for name in WORKLOADS},
         "sinkhorn": [bench_sinkhorn(size, options.repeats) for size in SINKHORN_SIZES],
@@ -259,9 +209,7 @@ def main(arguments: list[str] | None = None) -> int:
         row = result["versions"]
         times = ", ".join(f"{name} {1000 * value['median_s']:.2f}" for name, value in row.items())
         print(f"Sinkhorn n = {result['points']}, {result['iterations']} iterations, ms: {times}")
-    options.out.parent.mkdir(parents=True, exist_ok=True)
-    options.out.write_text(json.dumps(record, indent=2) + "\n")
-    print(f"written: {options.out}")
+    common.save(record, options.out)
     return 0
 
 

@@ -8,18 +8,14 @@ official loop were measured by others on another machine; they are shown for sca
 
 from __future__ import annotations
 
-import argparse
-import json
 import statistics
 import sys
 import time
 from dataclasses import replace
-from datetime import UTC, datetime
-from pathlib import Path
 
 import torch
 
-from neurotutor import runtime
+from benchmarks import common
 from neurotutor.data import reach
 from neurotutor.representations import myow
 
@@ -114,10 +110,7 @@ def milliseconds(run: myow.Pretraining, start: int, n_steps: int) -> float:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rounds", type=int, default=7, help="rounds of 20 fast steps")
-    parser.add_argument("--output", type=Path, default=Path("_build/bench/myow.json"))
-    options = parser.parse_args(arguments)
+    options = common.options(__doc__, "myow", arguments, repeats=7)
     torch.set_num_threads(1)
 
     session = reach.simulate(n_trials=159, n_neurons=174, seed=0, speed_threshold=5.0)
@@ -136,7 +129,7 @@ def main(arguments: list[str] | None = None) -> int:
     steps = {"BYOL": 20, "MYOW": 20, "MYOW, sample by sample": 2}
     times: dict[str, list[float]] = {name: [] for name in runs}
     done = dict.fromkeys(runs, 0)
-    for _ in range(options.rounds + 1):
+    for _ in range(options.repeats + 1):
         for name, run in runs.items():
             times[name].append(milliseconds(run, done[name], steps[name]))
             done[name] += steps[name]
@@ -149,26 +142,18 @@ def main(arguments: list[str] | None = None) -> int:
     print(f"batched against sample by sample: {ratio:.1f} times faster")
     for name, value in SEEN_ELSEWHERE.items():
         print(f"{name:36s} {value:4.0f} ms a step (published figure, another machine)")
-    options.output.parent.mkdir(parents=True, exist_ok=True)
-    options.output.write_text(
-        json.dumps(
-            {
-                "benchmark": "myow",
-                "date": datetime.now(UTC).date().isoformat(),
-                "environment": runtime.environment(),
-                "bins": len(bins.rates),
-                "neurons": session.n_neurons,
-                "batch_size": config.batch_size,
-                "largest_difference_of_losses": difference,
-                "median_ms": medians,
-                "fastest_ms": fastest,
-                "speed_up": ratio,
-                "published_on_another_machine_ms": SEEN_ELSEWHERE,
-            },
-            indent=1,
-        ),
-        encoding="utf-8",
-    )
+    record = {
+        "machine": common.machine("torch"),
+        "bins": len(bins.rates),
+        "neurons": session.n_neurons,
+        "batch_size": config.batch_size,
+        "largest_difference_of_losses": difference,
+        "median_ms": medians,
+        "fastest_ms": fastest,
+        "speed_up": ratio,
+        "published_on_another_machine_ms": SEEN_ELSEWHERE,
+    }
+    common.save(record, options.out)
     return 0
 
 

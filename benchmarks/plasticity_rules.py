@@ -10,17 +10,13 @@ them, for the size of the numbers alone: they come from another machine.
 
 from __future__ import annotations
 
-import argparse
-import json
-import platform
-import statistics
 import sys
-import time
 from collections.abc import Callable
 
 import torch
 from torch.nn import functional
 
+from benchmarks import common
 from neurotutor.plasticity import plasticity_rules as pr
 
 AGREEMENT = 1e-4
@@ -110,21 +106,9 @@ def using(n_images: int) -> tuple[Callable, Callable]:
     return literal, ours
 
 
-def timed(function: Callable, repeats: int) -> float:
-    seconds = []
-    for _ in range(repeats):
-        start = time.perf_counter()
-        function()
-        seconds.append(time.perf_counter() - start)
-    return statistics.median(seconds)
-
-
-def main() -> int:
+def main(arguments: list[str] | None = None) -> int:
     """Print one line per workload; 1 if a required speed-up is missed."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--json", help="write the results to this file")
-    options = parser.parse_args()
+    options = common.options(__doc__, "plasticity_rules", arguments, repeats=3)
     torch.set_num_threads(1)
     runs = {
         "learn, T = 1": learning(1, 20),
@@ -139,22 +123,19 @@ def main() -> int:
             print(f"{name}: the two ways differ by {error:.1e}; no times", file=sys.stderr)
             return 1
         published, wanted = WORKLOADS[name]
-        seconds = timed(literal, options.repeats), timed(ours, options.repeats)
+        rows = common.interleave({"literal": literal, "ours": ours}, options.repeats)
+        seconds = rows["literal"]["median_s"], rows["ours"]["median_s"]
         ratio = seconds[0] / seconds[1]
         print(
             f"{name:14s} literal {seconds[0]:7.3f} s   ours {seconds[1]:7.3f} s   "
             f"{ratio:6.1f} times faster (asked: {wanted:g})   published code {published:g} s",
             flush=True,
         )
-        results.append({"workload": name, "literal_s": seconds[0], "ours_s": seconds[1]})
+        results.append({"workload": name, **rows, "published_s": published, "asked": wanted})
         if ratio < wanted:
-            missed.append(name)
-    if options.json:
-        with open(options.json, "w", encoding="utf-8") as file:
-            json.dump({"machine": platform.machine(), "threads": 1, "results": results}, file)
-    if missed:
-        print(f"missed: {', '.join(missed)}", file=sys.stderr)
-    return bool(missed)
+            missed.append(f"{name}: {ratio:.1f} times faster, asked {wanted:g}")
+    common.save({"machine": common.machine("torch"), "workloads": results}, options.out)
+    return common.missed(missed)
 
 
 if __name__ == "__main__":

@@ -198,7 +198,6 @@ class RuleNetwork(nn.Module):
         graph: (hidden, hidden) G; [i, j] tells whether there is a synapse from j to i.
         output_rule: (2^T, 2) r_o, by firing pattern and column.
         graph_rule: (2^T, 2^T) r, by pattern before and pattern after the synapse; None: W rests.
-        state: the plastic weights W and U.
 
     Source: Cristian et al. (2020), section 2.
     """
