@@ -203,6 +203,16 @@ def dcm_simulate(
     return DcmSignals(time, x, bold_signal(v, q, constants))
 
 
+def _flow(
+    state: Float[np.ndarray, "5 *batch regions"],
+    coupling: Float[np.ndarray, "*batch regions regions"],
+    drive: Float[np.ndarray, "*batch regions"],
+    balloon: Balloon,
+) -> Float[np.ndarray, "5 *batch regions"]:
+    """Change per second of x, s, f, v and q together."""
+    return np.stack((neural_flow(state[0], coupling, drive), *haemodynamic_flow(*state, balloon)))
+
+
 def _runge_kutta(
     state: Float[np.ndarray, "5 *batch regions"],
     coupling: Float[np.ndarray, "*batch regions regions"],
@@ -211,16 +221,10 @@ def _runge_kutta(
     balloon: Balloon,
 ) -> Float[np.ndarray, "5 *batch regions"]:
     """One step of the classical fourth-order rule; the stimulus is constant during it."""
-
-    def flow(y: np.ndarray) -> np.ndarray:
-        return np.stack(
-            (neural_flow(y[0], coupling, drive), *haemodynamic_flow(*y, balloon))
-        )
-
-    k1 = flow(state)
-    k2 = flow(state + dt / 2 * k1)
-    k3 = flow(state + dt / 2 * k2)
-    k4 = flow(state + dt * k3)
+    k1 = _flow(state, coupling, drive, balloon)
+    k2 = _flow(state + dt / 2 * k1, coupling, drive, balloon)
+    k3 = _flow(state + dt / 2 * k2, coupling, drive, balloon)
+    k4 = _flow(state + dt * k3, coupling, drive, balloon)
     return state + dt / 6 * (k1 + 2 * k2 + 2 * k3 + k4)
 
 
