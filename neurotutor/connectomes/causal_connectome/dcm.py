@@ -76,7 +76,7 @@ def neural_flow(
         coupling: [i, j] is the influence of i on j, with what the stimulus modulates added.
         drive: what the stimulus feeds into each region.
 
-    Source: brief section 3.5, neural equation.
+    Source: Friston, Harrison & Penny (2003), neural state equation.
     """
     return (x[..., None, :] @ coupling)[..., 0, :] + drive
 
@@ -99,7 +99,7 @@ def haemodynamic_flow(
         q: deoxyhaemoglobin, 1 at rest.
         balloon: constants.
 
-    Source: brief section 3.5, haemodynamic equations.
+    Source: Friston, Harrison & Penny (2003), haemodynamic state equations.
     """
     b = balloon
     out = v ** (1 / b.stiffness)
@@ -122,7 +122,7 @@ def bold_signal(
         q: deoxyhaemoglobin, 1 at rest.
         balloon: constants.
 
-    Source: brief section 3.5, observation equation.
+    Source: Friston, Harrison & Penny (2003), with the coefficients of Buxton's model.
     """
     e = balloon.resting_extraction
     return balloon.resting_volume * (
@@ -159,7 +159,7 @@ def dcm_simulate(
         ValueError: for shapes that disagree, values that are not finite, a sampling time that is
             no whole number of steps, or a system that explodes.
 
-    Source: brief section 3.5.
+    Source: Friston, Harrison & Penny (2003).
     """
     a, c = np.asarray(coupling, dtype=float), np.asarray(input_weights, dtype=float)
     u = boxcar(160.0, dt) if stimulus is None else np.asarray(stimulus, dtype=float)
@@ -296,7 +296,7 @@ def dcm_fit(
     Raises:
         ValueError: for data that are not finite or constant, or hypotheses that differ in size.
 
-    Source: brief section 3.5 and claim 8.
+    Source: Friston, Harrison & Penny (2003); BIC of Schwarz (1978) in place of their evidence.
     """
     data, graphs = np.asarray(bold, dtype=float), _as_hypotheses(hypotheses)
     if data.ndim != 3 or data.shape[2] != graphs.shape[1]:
