@@ -167,7 +167,6 @@ def from_runoff_tables(kempten: Path, dillingen: Path, lenggries: Path) -> dict[
     adjacency = np.zeros((3, 3), np.int8)
     adjacency[0, 1] = 1
     return {
-        # Column after column, as the registered file has it in memory.
         "discharge": np.asarray(columns, np.float32).T,
         "date": (_FIRST_DAY + np.arange(_DAYS)).astype("U10"),
         "station": np.array(_STATIONS, "U24"),

@@ -65,7 +65,7 @@ class Entry:
         converter: key of `neurotutor.data.convert.CONVERTERS` for the originals; empty if there is
             none, and only a mirror can serve the recording.
         origin: public addresses of the originals.
-        origin_sha256: their checksums, in the same order; or one for all of them, one after another.
+        origin_sha256: their checksums, in the same order; or one for all, one after another.
     """
 
     name: str
