@@ -2,7 +2,8 @@
 
 Read in this order: `association` (who moves with whom), `granger_causality` (whose past predicts
 whom), `graphs` (what a causal graph says about independence), `independence` and `pc_algorithm`
-and `orientation` (learning the graph), `effects` (what a push does); `networks` makes the data.
+and `orientation` (learning the graph), `effects` (what a push does), `dcm` (a
+mechanism with hypotheses about it); `networks` makes the data.
 """
 
 from neurotutor.connectomes.causal_connectome.association import (
@@ -13,6 +14,19 @@ from neurotutor.connectomes.causal_connectome.association import (
     partial_correlation,
     pearson,
 )
+from neurotutor.connectomes.causal_connectome.dcm import (
+    Balloon,
+    DcmFit,
+    DcmSignals,
+    add_noise,
+    bold_signal,
+    boxcar,
+    dcm_fit,
+    dcm_simulate,
+    haemodynamic_flow,
+    neural_flow,
+)
+from neurotutor.connectomes.causal_connectome.drawing import circle, draw_graph
 from neurotutor.connectomes.causal_connectome.effects import (
     causal_effect,
     ida,
@@ -39,6 +53,7 @@ from neurotutor.connectomes.causal_connectome.graphs import (
     v_structures,
 )
 from neurotutor.connectomes.causal_connectome.independence import (
+    BinnedTest,
     FisherZ,
     correlation_matrix,
     fisher_z_p_value,
@@ -72,18 +87,29 @@ from neurotutor.connectomes.causal_connectome.pc_algorithm import (
 )
 
 __all__ = [
+    "add_noise",
     "ancestors",
     "Association",
     "autoregressive",
+    "Balloon",
+    "BinnedTest",
     "blocker",
+    "bold_signal",
+    "boxcar",
     "CANCELLING",
     "causal_effect",
     "CHAIN",
     "choose_order",
+    "circle",
     "COLLIDER",
     "correlation_matrix",
     "cpdag",
     "d_separated",
+    "dcm_fit",
+    "dcm_simulate",
+    "DcmFit",
+    "DcmSignals",
+    "draw_graph",
     "DSeparationOracle",
     "equivalence_class",
     "fisher_z_p_value",
@@ -94,11 +120,13 @@ __all__ = [
     "granger",
     "graph_of",
     "graphical_lasso",
+    "haemodynamic_flow",
     "ida",
     "lagged",
     "lagged_common_cause",
     "meek",
     "moral_graph",
+    "neural_flow",
     "orient_colliders",
     "Oriented",
     "parent_sets",

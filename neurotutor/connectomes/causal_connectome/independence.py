@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Int
-from scipy.stats import norm
+from scipy.stats import chi2, norm
 
 from neurotutor.connectomes.causal_connectome.checks import (
     COPY,
@@ -149,3 +149,50 @@ def fisher_z_p_value(r: float, effective: int) -> float:
     """
     z = math.atanh(max(-1 + 1e-15, min(1 - 1e-15, r)))
     return float(2 * norm.sf(math.sqrt(effective - 3) * abs(z)))
+
+
+class BinnedTest:
+    """A test that assumes no shape of the dependence: do counts in a table factorise?
+
+    Every neuron is cut into bins that hold equally many samples. Within each combination of bins of
+    the conditioning set, the G statistic compares the table of x and y with the product of its
+    margins. Many conditioning neurons leave few samples in each table, so keep them few.
+
+    Args:
+        data: samples, shape (rows, nodes).
+        n_bins: per neuron.
+
+    Raises:
+        ValueError: for unusable data, or fewer than 2 bins.
+
+    Source: Spirtes, Glymour & Scheines (2000), section 5.5.
+    """
+
+    def __init__(self, data: Any, n_bins: int = 4) -> None:
+        array = as_data(data)
+        if isinstance(n_bins, bool) or not isinstance(n_bins, int) or n_bins < 2:
+            raise ValueError(f"n_bins must be a whole number >= 2, got {n_bins!r}")
+        cuts = np.quantile(array, np.arange(1, n_bins) / n_bins, axis=0)
+        self.bins = (array[:, None] > cuts).sum(axis=1)
+        self.n_bins, self.n_nodes = n_bins, array.shape[1]
+
+    def __call__(self, x: int, y: int, given: Iterable[int] = ()) -> float:
+        """p-value of the hypothesis that x and y are independent given a set.
+
+        Raises:
+            TypeError: if a node is no whole number.
+            ValueError: if there is no such node, or the set holds x or y.
+        """
+        x, y, chosen = as_query(x, y, given, self.n_nodes)
+        k = self.n_bins
+        stratum = np.zeros(len(self.bins), dtype=int)
+        for node in chosen:
+            stratum = stratum * k + self.bins[:, node]
+        cell = (stratum * k + self.bins[:, x]) * k + self.bins[:, y]
+        table = np.bincount(cell, minlength=k ** (len(chosen) + 2)).reshape(-1, k, k)
+        rows, columns = table.sum(axis=2, keepdims=True), table.sum(axis=1, keepdims=True)
+        expected = rows * columns / np.maximum(rows.sum(axis=1, keepdims=True), 1)
+        filled = table > 0
+        g = 2 * (table[filled] * np.log(table[filled] / expected[filled])).sum()
+        freedom = ((rows > 0).sum(axis=1) - 1).clip(0) * ((columns > 0).sum(axis=2) - 1).clip(0)
+        return float(chi2.sf(g, freedom.sum())) if freedom.sum() else 0.0
