@@ -11,18 +11,7 @@ from typing import Any
 import numpy as np
 
 from neurotutor.connectomes import causal_connectome as cc
-from neurotutor.teaching import Hint
-
-
-def _call(answer: Any, *arguments: Any) -> Any:
-    """Call an answer on copies of its arguments, and see to it that something came back."""
-    if not callable(answer):
-        raise Hint("Pass the function itself, without calling it.")
-    given = [np.array(each) if isinstance(each, np.ndarray) else each for each in arguments]
-    result = answer(*given)
-    if result is None:
-        raise Hint("Your function returns nothing. Did you forget the return?")
-    return result
+from neurotutor.teaching.exercise import Hint, call, call_array
 
 
 def same_class(answer: Any) -> str:
@@ -37,7 +26,7 @@ def same_class(answer: Any) -> str:
         (shielded, full, True), (chain, chain, True), (chain, full, False),
         (cc.graph_of(4, (0, 2), (1, 2), (2, 3)), cc.graph_of(4, (0, 2), (1, 2), (3, 2)), False),
     ]
-    found = [bool(_call(answer, first, second)) for first, second, _ in cases]
+    found = [bool(call(answer, first, second)) for first, second, _ in cases]
     right = [expected for *_, expected in cases]
     if found == right:
         return "Same edges, same colliders whose parents are not joined: that is all that matters."
@@ -79,7 +68,7 @@ def minimal_separating_sets(answer: Any) -> str:
             if cc.d_separated(dag, x, y, each)
         ]
         right.append((sets, {each for each in sets if not any(other < each for other in sets)}))
-    found = [{frozenset(each) for each in _call(answer, *case)} for case in cases]
+    found = [{frozenset(each) for each in call(answer, *case)} for case in cases]
     if found == [minimal for _, minimal in right]:
         return "The chain has two sets of one node, the collider the empty set, neighbours none."
     if found == [set(sets) for sets, _ in right]:
@@ -103,7 +92,7 @@ def minimal_separating_sets(answer: Any) -> str:
 def moral_twins(answer: Any) -> str:
     """Check two DAGs with the same moral graph and different equivalence classes."""
     if callable(answer):
-        answer = _call(answer)
+        answer = call(answer)
     try:
         first, second = (np.asarray(each) for each in answer)
     except (TypeError, ValueError) as error:
@@ -133,7 +122,7 @@ def best_alpha(answer: Any) -> str:
         for dag, x in zip(dags, samples, strict=True)
     ])
     mean = distance.mean(axis=0)
-    found = _call(answer, dags, samples, alphas)
+    found = call(answer, dags, samples, alphas)
     if np.ndim(found) != 0:
         raise Hint("Return one alpha, not a list.")
     if float(found) not in alphas:
@@ -161,7 +150,7 @@ def possible_effects(answer: Any) -> str:
     graph = cc.cpdag(weights != 0)
     members = cc.equivalence_class(graph)
     right = np.sort([cc.causal_effect(data, member, 1, 2) for member in members])
-    found = np.sort(np.atleast_1d(np.asarray(_call(answer, data, graph, 1, 2), dtype=float)))
+    found = np.sort(np.atleast_1d(call_array(answer, data, graph, 1, 2)))
     if found.shape == right.shape and np.allclose(found, right, atol=1e-8):
         return "A list, not a number: what the data leave open, the list leaves open."
     slope = cc.regression_slope(data, 2, 1)

@@ -8,18 +8,7 @@ from typing import Any
 import numpy as np
 
 from neurotutor.connectomes import tpc
-from neurotutor.teaching import Hint
-
-
-def _call(answer: Any, *arguments: Any) -> Any:
-    """Call an answer on copies of its arguments, and see to it that something came back."""
-    if not callable(answer):
-        raise Hint("Pass the function itself, without calling it.")
-    given = [np.array(each) if isinstance(each, np.ndarray) else each for each in arguments]
-    result = answer(*given)
-    if result is None:
-        raise Hint("Your function returns nothing. Did you forget the return?")
-    return result
+from neurotutor.teaching.exercise import Hint, call, call_array
 
 
 def own_windows(answer: Any) -> str:
@@ -28,7 +17,7 @@ def own_windows(answer: Any) -> str:
     for max_delay in (1, 2):
         width = max_delay + 1
         right = tpc.windows(series, max_delay)
-        found = np.asarray(_call(answer, series, max_delay), float)
+        found = call_array(answer, series, max_delay)
         if found.ndim != 2 or found.shape[1] != 3 * width:
             raise Hint(
                 f"3 neurons in windows of {width} bins make {3 * width} columns; the shape of "
@@ -67,7 +56,7 @@ def own_rolling(answer: Any) -> str:
         graph[u * width + t1, v * width + t2] = True
     right = np.zeros((n, n), bool)
     right[0, 1] = right[1, 1] = right[2, 0] = True
-    found = np.asarray(_call(answer, graph, max_delay))
+    found = np.asarray(call(answer, graph, max_delay))
     if found.shape != (n, n):
         raise Hint(f"One row and one column a neuron, please: ({n}, {n}), not {found.shape}.")
     found = found.astype(bool)
@@ -97,7 +86,7 @@ def cancelling_weight(answer: Any) -> str:
     """Check a function (a, b) -> direct effect that cancels the one through a relay."""
     cases = [(0.8, 0.5), (2.0, -1.5), (-0.4, 0.7)]
     right = [-a * b for a, b in cases]
-    found = [float(_call(answer, a, b)) for a, b in cases]
+    found = [float(call(answer, a, b)) for a, b in cases]
     if np.allclose(found, right):
         return (
             "The direct path and the detour cancel, so nothing in the data betrays the edge. "
@@ -116,7 +105,7 @@ def synaptic_gain(answer: Any) -> str:
     """Check a function (weight, x) -> change of a neuron's drive for a small change of x."""
     cases = [(10.0, 15.0), (2.0, 0.0), (2.0, 0.8), (10.0, -1.0)]
     right = [w * (1 - math.tanh(u) ** 2) for w, u in cases]
-    found = [float(_call(answer, w, u)) for w, u in cases]
+    found = [float(call(answer, w, u)) for w, u in cases]
     if np.allclose(found, right, rtol=1e-3, atol=1e-9):
         return (
             "At 15 the gain is a few trillionths for a weight of 10: a strong synapse that "
