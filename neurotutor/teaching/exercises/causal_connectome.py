@@ -175,7 +175,8 @@ def possible_effects(answer: Any) -> str:
     if len(found) == len(right) - zeros:
         raise Hint("You left out the members in which the effect is a parent of the cause. Pushing "
                    "a child does nothing to its parent: count a 0 for each.")
-    local = np.unique(right.round(8))
-    if np.array_equal(np.unique(found.round(8)), local):
+    local = np.unique(right.round(6))
+    once = np.unique(found.round(6))
+    if once.shape == local.shape and np.allclose(once, local, atol=1e-5):
         raise Hint("The values are right, but each member of the class should count once.")
     raise Hint(f"The effects over the {len(members)} members are {right.round(3).tolist()}.")
