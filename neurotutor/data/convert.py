@@ -20,6 +20,7 @@ import scipy.io
 import torch
 from scipy.io.matlab import MatReadError
 
+from neurotutor.data.causal import from_netsim_subjects, from_runoff_tables
 from neurotutor.data.mnist import from_idx
 from neurotutor.data.registry import CorruptData, read_arrays
 
@@ -296,6 +297,8 @@ CONVERTERS: dict[str, Callable[..., Arrays]] = {
     "hiwa-gaussians": hiwa_gaussians,
     "rodent-sleep": rodent_sleep,
     "idx": from_idx,
+    "netsim-subjects": from_netsim_subjects,
+    "runoff-tables": from_runoff_tables,
 }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import os
 import shutil
@@ -96,11 +97,27 @@ def _from_originals(entry: registry.Entry, target: Path, progress: bool) -> Path
     """Download the originals, convert them, and accept the result only if it is the known one."""
     from neurotutor.data import convert  # here, since it loads PyTorch, which little else needs
 
+    if not entry.converter:
+        raise FetchError(
+            f"{entry.name!r} cannot be made from its original ({entry.origin[0]}) here: fetch the "
+            "converted file with --from ADDRESS-OR-FOLDER"
+        )
     folder = registry.cache_folder() / "originals" / entry.name
+    together = len(entry.origin) > len(entry.origin_sha256) == 1
     originals = [
         _download(address, folder / address.rpartition("/")[2], sha256, progress)
-        for address, sha256 in zip(entry.origin, entry.origin_sha256, strict=True)
+        for address, sha256 in zip(
+            entry.origin,
+            [None] * len(entry.origin) if together else entry.origin_sha256,
+            strict=True,
+        )
     ]
+    if together and _joint_digest(originals) != entry.origin_sha256[0]:
+        shutil.rmtree(folder)
+        raise FetchError(
+            f"the {len(originals)} originals of {entry.name!r} are not those that the registry "
+            "describes: try another source with --from"
+        )
     files = ", ".join(path.name for path in originals)
     remedy = (
         "nothing was stored; fetch the converted file with --from ADDRESS-OR-FOLDER and report this"
@@ -123,6 +140,14 @@ def _from_originals(entry: registry.Entry, target: Path, progress: bool) -> Path
     _write(target, arrays)
     shutil.rmtree(folder)
     return target
+
+
+def _joint_digest(paths: list[Path]) -> str:
+    """SHA-256 of files, one after another."""
+    digest = hashlib.sha256()
+    for path in paths:
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
 
 
 def _write(target: Path, arrays: dict[str, np.ndarray]) -> None:
@@ -154,8 +179,11 @@ def _alone(folder: Path) -> Iterator[None]:
         yield
 
 
-def _download(address: str, target: Path, sha256: str, progress: bool) -> Path:
-    """Bring one file to `target`, by way of `<target>.part`, which survives a kill."""
+def _download(address: str, target: Path, sha256: str | None, progress: bool) -> Path:
+    """Bring one file to `target`, by way of `<target>.part`, which survives a kill.
+
+    Without a checksum the caller verifies what came.
+    """
     part = target.with_name(target.name + ".part")
     target.parent.mkdir(parents=True, exist_ok=True)
     for stale in target.parent.glob("tmp????????"):  # what pooch was writing when it was killed
@@ -166,7 +194,7 @@ def _download(address: str, target: Path, sha256: str, progress: bool) -> Path:
     try:
         pooch.retrieve(
             address,
-            known_hash=f"sha256:{sha256}",
+            known_hash=f"sha256:{sha256}" if sha256 else None,
             fname=target.name,
             path=target.parent,
             downloader=_Resuming(part, sha256, progress),
@@ -180,7 +208,7 @@ def _download(address: str, target: Path, sha256: str, progress: bool) -> Path:
 class _Resuming:
     """A downloader for pooch that goes on with the part that an earlier run left."""
 
-    def __init__(self, part: Path, sha256: str, progress: bool):
+    def __init__(self, part: Path, sha256: str | None, progress: bool):
         self.part = part
         self.sha256 = sha256
         self.progress = progress
@@ -206,7 +234,7 @@ class _Resuming:
                 time.sleep(_PAUSE * attempt)
                 continue
             found = registry.file_digest(self.part)
-            if found == self.sha256:
+            if self.sha256 in (None, found):
                 return
             self.part.unlink()
             # What an earlier run left may have been of another file: once more from the start.

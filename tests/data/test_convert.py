@@ -383,6 +383,9 @@ def test_originals_that_would_hold_the_recordings(name, geometric, tmp_path):
     """The recordings, put back into the described form of the originals, come out as registered."""
     arrays = registry.read_arrays(recording(name))
     entry = registry.entry(name)
+    if not entry.converter:
+        assert name == "causal/danube31"  # the one recording that only mirrors serve
+        return
     paths = [tmp_path / address.rpartition("/")[2] for address in entry.origin]
     if entry.converter == "reach":
         paths[0].write_bytes(pickle.dumps(geometric(**fields_of(arrays))))
@@ -391,6 +394,13 @@ def test_originals_that_would_hold_the_recordings(name, geometric, tmp_path):
     elif entry.converter == "rodent-sleep":
         np.save(paths[0], arrays["spike_counts"].astype(np.float32).T)
         np.save(paths[1], arrays["state"].astype(float))
+    elif entry.converter == "runoff-tables":
+        for path, column in zip(paths, arrays["discharge"].T, strict=True):
+            path.write_text(runoff_table(arrays["date"], column), encoding="latin-1")
+    elif entry.converter == "netsim-subjects":
+        network = arrays["adjacency"].T + np.eye(15)
+        for path, bold in zip(paths, arrays["bold"], strict=True):
+            np.savez(path, X_np=bold.T, Gref=network)
     elif entry.converter == "idx":
         for path, key in zip(paths, ("x_train", "y_train", "x_test", "y_test"), strict=True):
             head = struct.pack(f">{1 + arrays[key].ndim}I", *idx_head(arrays[key]))
@@ -400,6 +410,17 @@ def test_originals_that_would_hold_the_recordings(name, geometric, tmp_path):
         scipy.io.savemat(paths[0], two_sessions(arrays, unit))
     made = convert.CONVERTERS[entry.converter](*paths)
     assert registry.content_digest(made) == entry.content_sha256
+
+
+def runoff_table(dates, values):
+    """A table as the agency publishes it: a head, a line of names, one day a line."""
+    head = ["Quelle:;Bayerisches Landesamt f\u00fcr Umwelt", "Messstelle:;eine", ""]
+    rows = [
+        f"{day};{str(value).replace('.', ',')};0;0;Rohdaten"
+        for day, value in zip(dates, values, strict=True)
+    ]
+    before = ["2016-12-31;1,0;0;0;Rohdaten"]
+    return "\n".join([*head, '"Datum";"Mittelwert";"Maximum";"Minimum"', *before, *rows, ""])
 
 
 def idx_head(array):
