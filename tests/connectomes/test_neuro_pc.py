@@ -134,7 +134,7 @@ def test_stimuli_silence_the_neurons_that_they_drive():
     assert slope[blocks.driven[0]].max() < 0.05 < slope[~blocks.driven[0]].min()
 
 
-# --- windows, folding, weights ------------------------------------------------------------------
+# --- windows, rolling, weights ------------------------------------------------------------------
 
 
 @oracle("eq-npc-window")
@@ -150,9 +150,9 @@ def test_equation_window(n_steps, lag, rows):
     assert relative_error(fast, slow) == 0
 
 
-@oracle("eq-npc-fold")
+@oracle("eq-npc-roll")
 @pytest.mark.parametrize("lag", [1, 2])
-def test_equation_fold(lag):
+def test_equation_roll(lag):
     rng = np.random.default_rng(lag)
     graph = random_window_graph(rng, 3, lag)
     wide = lag + 1
@@ -499,6 +499,10 @@ def test_series_that_cannot_be_used():
     silent[:, 2] = 1.0
     with pytest.raises(ValueError, match="never change"):
         NeuroPC().fit(silent)
+    late = good.copy()
+    late[:200, 1] = 0.0
+    with pytest.raises(ValueError, match="neuron 1 never changes in slice 0 of 20 windows"):
+        NeuroPC(NeuroPcConfig(rows=20)).fit(late)
     double = np.column_stack([good, good[:, 0]])
     with pytest.raises(ValueError, match="copies"):
         NeuroPC().fit(double)

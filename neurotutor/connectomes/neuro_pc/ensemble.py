@@ -1,4 +1,4 @@
-"""Neuro-PC: PC on lagged windows, over many excerpts of a recording, folded to one node a neuron.
+"""Neuro-PC: PC on lagged windows, over many excerpts of a recording, rolled up to one node a neuron.
 
 In every graph entry [i, j] true means i -> j.
 """
@@ -121,6 +121,12 @@ def window_graph(
         ValueError: if there are too few rows to test anything, or a column is constant.
     """
     tiers = slices(rows.shape[1], lag)
+    silent = np.flatnonzero(np.ptp(rows, axis=0) == 0)
+    if len(silent):
+        raise ValueError(
+            f"neuron {silent[0] // (lag + 1)} never changes in slice {silent[0] % (lag + 1)} of "
+            f"{len(rows)} windows; take longer excerpts, or leave the neuron out"
+        )
     test = "fisherz" if make_test is None else make_test(rows)
     return pc(
         rows if make_test is None else None, alpha, test=test, n_nodes=rows.shape[1], tiers=tiers
@@ -197,7 +203,7 @@ class NeuroPC:
         adjacency_: entry [i, j] true means i -> j, shape (neurons, neurons).
         weights_: linear effect of i on j; 0 where there is no link.
         edge_frequency_: share of the runs that have the link, before any threshold.
-        graphs_: folded graph of each run, shape (runs, neurons, neurons).
+        graphs_: rolled graph of each run, shape (runs, neurons, neurons).
         starts_: first window of each run.
         n_windows_: windows of the whole recording, K.
         rows_: windows in one run, L.

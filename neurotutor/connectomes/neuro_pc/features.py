@@ -1,4 +1,4 @@
-"""What a folded graph looks like in numbers, and whether stimuli can be told apart by it.
+"""What a rolled graph looks like in numbers, and whether stimuli can be told apart by it.
 
 In every matrix entry [i, j] stands for i -> j. Self-loops are left out: every neuron has one.
 """
@@ -61,7 +61,7 @@ class GraphFeatures:
 
 
 def graph_features(weights: Real[np.ndarray, "neurons neurons"]) -> GraphFeatures:
-    """Describe a folded graph.
+    """Describe a rolled graph.
 
     Args:
         weights: entry [i, j] is the weight of i -> j, 0 where there is no link; the diagonal is
