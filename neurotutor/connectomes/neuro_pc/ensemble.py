@@ -1,4 +1,4 @@
-"""Neuro-PC: PC on lagged windows, over many excerpts of a recording, rolled up to one node a neuron.
+"""Neuro-PC: PC on lagged windows of many excerpts of a recording, rolled up to one node a neuron.
 
 In every graph entry [i, j] true means i -> j.
 """
