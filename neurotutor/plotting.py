@@ -51,6 +51,14 @@ COLOURS: dict[str, str] = {
     "exact": "#0072B2",
     "sampled": "#D55E00",
     "theory": "#22262b",
+    # connectomes
+    "pearson": "#56B4E9",
+    "partial": "#CC79A7",
+    "granger": "#E69F00",
+    "pc": "#0072B2",
+    "dcm": "#7a5195",
+    "found": "#009E73",
+    "spurious": "#D55E00",
 }
 
 CLUSTER_COLOURS: tuple[str, ...] = (

@@ -26,6 +26,7 @@ from neurotutor.connectomes.causal_connectome.dcm import (
     haemodynamic_flow,
     neural_flow,
 )
+from neurotutor.connectomes.causal_connectome.drawing import circle, draw_graph
 from neurotutor.connectomes.causal_connectome.effects import (
     causal_effect,
     ida,
@@ -99,6 +100,7 @@ __all__ = [
     "causal_effect",
     "CHAIN",
     "choose_order",
+    "circle",
     "COLLIDER",
     "correlation_matrix",
     "cpdag",
@@ -107,6 +109,7 @@ __all__ = [
     "dcm_simulate",
     "DcmFit",
     "DcmSignals",
+    "draw_graph",
     "DSeparationOracle",
     "equivalence_class",
     "fisher_z_p_value",
