@@ -242,6 +242,14 @@ def test_identical_starts_agree_with_themselves():
     assert relative_error(fitted.weights_, once.weights_) < 1e-12
 
 
+def test_rows_of_an_excerpt():
+    series = motif("chain").simulate(0, 4000)
+    for rows, expected in ((None, 500), ("all", 999), (20, 20)):
+        fitted = NeuroPC(NeuroPcConfig(rows=rows, runs=1)).fit(series)
+        assert (fitted.rows_, fitted.n_windows_) == (expected, 999)
+    assert NeuroPcConfig.single().rows == "all"
+
+
 def test_threshold_0_is_the_union_and_1_the_intersection():
     series = motif("fork").simulate(2)
     config = NeuroPcConfig(rows=40, alpha=0.1, prune=0.0)

@@ -32,7 +32,8 @@ class NeuroPcConfig:
     """
 
     lag: int = 1  # d, largest delay in bins
-    rows: int | None = None  # L, windows in one excerpt; None: min(500, all of them)
+    # L, windows in one excerpt; None: 500, or all of them if there are fewer
+    rows: int | Literal["all"] | None = None
     runs: int = 25  # m, excerpts
     alpha: float = 0.05  # level of each independence test
     frequency: float = 0.5  # share of the runs in which an edge must appear
@@ -45,7 +46,7 @@ class NeuroPcConfig:
     def __post_init__(self) -> None:
         at_least(self.lag, 1, "lag")
         at_least(self.runs, 1, "runs")
-        if self.rows is not None:
+        if self.rows not in (None, "all"):
             at_least(self.rows, 1, "rows")
         if self.stride is not None:
             at_least(self.stride, 1, "stride")
@@ -68,7 +69,7 @@ class NeuroPcConfig:
     @classmethod
     def single(cls) -> NeuroPcConfig:
         """One run on all windows: no ensemble."""
-        return cls(runs=1, frequency=1.0)
+        return cls(rows="all", runs=1, frequency=1.0)
 
     @classmethod
     def tutorial(cls) -> NeuroPcConfig:
@@ -259,7 +260,8 @@ class NeuroPC:
                 f"shape {every.shape}"
             )
         self.n_windows_ = len(every)
-        self.rows_ = min(MOST_ROWS, len(every)) if config.rows is None else config.rows
+        whole = {None: min(MOST_ROWS, len(every)), "all": len(every)}
+        self.rows_ = whole.get(config.rows, config.rows)
         rng = np.random.default_rng(self.seed)
         self.starts_ = excerpt_starts(len(every), self.rows_, config.runs, rng)
         # Excerpts that start at one place are one excerpt: each is looked at once.
