@@ -3,7 +3,8 @@
 Workloads: the ensemble of 25 excerpts of 50 windows and a single run on the published network of 4
 neurons (1000 bins), and single runs on sparse linear networks of 10, 20 and 50 neurons.
 causal-learn runs PC alone, on the same windows, so it has less to do. The authors' package is timed
-where it can be imported. No time is printed unless the graph is the expected one and skeletons agree.
+where it can be imported. No time is printed unless the graph is the expected one and the skeletons
+agree.
 """
 
 from __future__ import annotations
