@@ -237,19 +237,22 @@ def test_bad_series(unchecked, series):
 
 def test_effects_are_those_of_the_model():
     rng = RNG(14)
-    misses = 0
     for _ in range(10):
         dag = cc.random_dag(6, 0.4, rng)
         weights = cc.random_weights(dag, rng)
         truth = cc.total_effects(weights)
-        runs = np.array([
-            [cc.causal_effect(x, dag, 0, i) for i in range(1, 6)]
-            for x in (cc.simulate_linear(weights, 500, rng) for _ in range(12))
-        ])
-        error = runs.std(axis=0, ddof=1) / np.sqrt(len(runs))
-        misses += (np.abs(runs.mean(axis=0) - truth[0, 1:]) > 3 * error + 1e-12).sum()
-    # 50 comparisons with 12 runs each: a t value beyond 3 in at most a few.
-    assert misses <= 3
+        for i in range(1, 6):
+            x = cc.simulate_linear(weights, 5000, rng)
+            parents = np.flatnonzero(dag[:, 0])
+            if i in parents:
+                assert cc.causal_effect(x, dag, 0, i) == 0
+                continue
+            columns = [x[:, 0], *(x[:, k] for k in parents)]
+            rss, _ = least_squares(x[:, i], *columns)
+            design = np.column_stack([np.ones(5000), *columns])
+            error = math.sqrt(rss / 5000 * np.linalg.inv(design.T @ design)[1, 1])
+            # One of 50 beyond 3 standard errors happens; beyond 4 does not.
+            assert abs(cc.causal_effect(x, dag, 0, i) - truth[0, i]) < 4 * error
 
 
 def test_ida_lists_the_effect_of_each_parent_set():

@@ -75,7 +75,7 @@ def partial_correlation(
         TypeError: if only one of x and y is named.
         ValueError: for unusable data, too few rows, or neurons that others determine.
 
-    Source: brief section 3.1; with precision matrix P it is -P_ij / sqrt(P_ii P_jj).
+    Source: Lauritzen (1996), section 5.1.3; with precision matrix P it is -P_ij / sqrt(P_ii P_jj).
     """
     if (x is None) != (y is None):
         raise TypeError("name both x and y, or neither to get the matrix of all pairs")
@@ -145,7 +145,7 @@ def graphical_lasso(data: Any, *, folds: int = 5) -> SparsePrecision:
     Raises:
         ValueError: for unusable data, or fewer than 2 neurons.
 
-    Source: brief section 3.1; the solver is scikit-learn's.
+    Source: Friedman, Hastie & Tibshirani (2008); the solver is scikit-learn's.
     """
     array = as_data(data, smallest=2 * folds)
     if array.shape[1] < 2:

@@ -76,7 +76,7 @@ def neural_flow(
         coupling: [i, j] is the influence of i on j, with what the stimulus modulates added.
         drive: what the stimulus feeds into each region.
 
-    Source: brief section 3.5, neural equation.
+    Source: Friston, Harrison & Penny (2003), neural state equation.
     """
     return (x[..., None, :] @ coupling)[..., 0, :] + drive
 
@@ -99,7 +99,7 @@ def haemodynamic_flow(
         q: deoxyhaemoglobin, 1 at rest.
         balloon: constants.
 
-    Source: brief section 3.5, haemodynamic equations.
+    Source: Friston, Harrison & Penny (2003), haemodynamic state equations.
     """
     b = balloon
     out = v ** (1 / b.stiffness)
@@ -122,7 +122,7 @@ def bold_signal(
         q: deoxyhaemoglobin, 1 at rest.
         balloon: constants.
 
-    Source: brief section 3.5, observation equation.
+    Source: Friston, Harrison & Penny (2003), with the coefficients of Buxton's model.
     """
     e = balloon.resting_extraction
     return balloon.resting_volume * (
@@ -159,7 +159,7 @@ def dcm_simulate(
         ValueError: for shapes that disagree, values that are not finite, a sampling time that is
             no whole number of steps, or a system that explodes.
 
-    Source: brief section 3.5.
+    Source: Friston, Harrison & Penny (2003).
     """
     a, c = np.asarray(coupling, dtype=float), np.asarray(input_weights, dtype=float)
     u = boxcar(160.0, dt) if stimulus is None else np.asarray(stimulus, dtype=float)
@@ -203,6 +203,16 @@ def dcm_simulate(
     return DcmSignals(time, x, bold_signal(v, q, constants))
 
 
+def _flow(
+    state: Float[np.ndarray, "5 *batch regions"],
+    coupling: Float[np.ndarray, "*batch regions regions"],
+    drive: Float[np.ndarray, "*batch regions"],
+    balloon: Balloon,
+) -> Float[np.ndarray, "5 *batch regions"]:
+    """Change per second of x, s, f, v and q together."""
+    return np.stack((neural_flow(state[0], coupling, drive), *haemodynamic_flow(*state, balloon)))
+
+
 def _runge_kutta(
     state: Float[np.ndarray, "5 *batch regions"],
     coupling: Float[np.ndarray, "*batch regions regions"],
@@ -211,16 +221,10 @@ def _runge_kutta(
     balloon: Balloon,
 ) -> Float[np.ndarray, "5 *batch regions"]:
     """One step of the classical fourth-order rule; the stimulus is constant during it."""
-
-    def flow(y: np.ndarray) -> np.ndarray:
-        return np.stack(
-            (neural_flow(y[0], coupling, drive), *haemodynamic_flow(*y, balloon))
-        )
-
-    k1 = flow(state)
-    k2 = flow(state + dt / 2 * k1)
-    k3 = flow(state + dt / 2 * k2)
-    k4 = flow(state + dt * k3)
+    k1 = _flow(state, coupling, drive, balloon)
+    k2 = _flow(state + dt / 2 * k1, coupling, drive, balloon)
+    k3 = _flow(state + dt / 2 * k2, coupling, drive, balloon)
+    k4 = _flow(state + dt * k3, coupling, drive, balloon)
     return state + dt / 6 * (k1 + 2 * k2 + 2 * k3 + k4)
 
 
@@ -292,7 +296,7 @@ def dcm_fit(
     Raises:
         ValueError: for data that are not finite or constant, or hypotheses that differ in size.
 
-    Source: brief section 3.5 and claim 8.
+    Source: Friston, Harrison & Penny (2003); BIC of Schwarz (1978) in place of their evidence.
     """
     data, graphs = np.asarray(bold, dtype=float), _as_hypotheses(hypotheses)
     if data.ndim != 3 or data.shape[2] != graphs.shape[1]:

@@ -68,7 +68,7 @@ def causal_effect(
     Raises:
         ValueError: for unusable data, a directed cycle, or an undirected edge at the cause.
 
-    Source: brief section 3.2; Pearl (2009), theorem 3.2.5.
+    Source: Pearl (2009), theorem 3.2.2.
     """
     array, matrix, cause, effect = _as_question(data, graph, cause, effect)
     open_edges = np.flatnonzero(matrix[cause] & matrix[:, cause])
@@ -95,7 +95,7 @@ def ida(
     Raises:
         ValueError: for unusable data or a graph with a directed cycle.
 
-    Source: brief section 3.2; Maathuis, Kalisch & Buehlmann (2009), algorithm 3.
+    Source: Maathuis, Kalisch & Buehlmann (2009), algorithm 3.
     """
     array, matrix, cause, effect = _as_question(data, graph, cause, effect)
     return np.array(

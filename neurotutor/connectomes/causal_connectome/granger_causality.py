@@ -87,7 +87,7 @@ def granger(
         ValueError: for NaN, a constant neuron, a wrong order, a series too short for the number of
             lags, or series that determine each other.
 
-    Source: brief section 3.3.
+    Source: Granger (1969); the F test is Luetkepohl (2005), section 3.6.1.
     """
     array = as_data(data)
     lags = choose_order(array, max_order) if order == "bic" else _as_order(order, array)

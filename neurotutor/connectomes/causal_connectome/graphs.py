@@ -62,7 +62,7 @@ def d_separated(
         TypeError: if a node is no whole number.
         ValueError: if `dag` has a cycle, or the three sets overlap.
 
-    Source: brief definition of d-separation; the walk is Koller & Friedman (2009), algorithm 3.1.
+    Source: Pearl (2009), definition 1.2.3; the walk is Koller & Friedman (2009), algorithm 3.1.
     """
     graph = as_dag(dag)
     n = len(graph)

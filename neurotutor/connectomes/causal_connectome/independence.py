@@ -50,7 +50,7 @@ class FisherZ:
         TypeError: if neither or both are given, or `n_samples` is no whole number.
         ValueError: for NaN, a constant neuron, two neurons that are copies, or under 4 samples.
 
-    Source: brief section 3.4, "Fisher z test".
+    Source: Kalisch & Buehlmann (2007), section 2.2.2.
     """
 
     def __init__(

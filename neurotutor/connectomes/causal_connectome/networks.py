@@ -35,7 +35,7 @@ CHAIN = graph_of(3, (0, 1), (1, 2))
 FORK = graph_of(3, (1, 0), (1, 2))
 COLLIDER = graph_of(3, (0, 2), (1, 2))
 
-# X3 = X1 + X2 + e, X4 = 0.7 X3 + e of the brief.
+# X3 = X1 + X2 + e, X4 = 0.7 X3 + e.
 FOUR_NODES = np.array(
     [[0, 0, 1, 0], [0, 0, 1, 0], [0, 0, 0, 0.7], [0, 0, 0, 0]], dtype=float
 )
@@ -92,7 +92,7 @@ def simulate_linear(
     Raises:
         ValueError: if the arrows form a cycle.
 
-    Source: brief section 3.2, functional model and intervention.
+    Source: Biswas & Shlizerman (2022), section on directed graphical models.
     """
     w = np.asarray(weights, dtype=float)
     order = topological_order(as_dag(w != 0, "weights"))

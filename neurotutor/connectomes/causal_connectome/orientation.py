@@ -89,7 +89,7 @@ def orient_colliders(
         ValueError: for an unknown policy, tiers of a wrong shape, or a pair without an edge and
             without a separating set.
 
-    Source: brief section 3.4, step "Colliders".
+    Source: Spirtes, Glymour & Scheines (2000), section 5.4.2, step C.
     """
     as_choice(conflict, CONFLICTS, "conflict")
     graph = as_graph(adjacent, "adjacent")

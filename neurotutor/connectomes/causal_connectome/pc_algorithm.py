@@ -105,7 +105,7 @@ def skeleton(
         ValueError: for unusable data (see `FisherZ`), an alpha outside (0, 1), a negative depth,
             or a test that returns no p-value.
 
-    Source: brief section 3.4; Colombo & Maathuis (2014), algorithm 4.1.
+    Source: Colombo & Maathuis (2014), algorithm 4.1.
     """
     asked, n = _as_test(data, test, correlation, n_samples, n_nodes)
     level = as_alpha(alpha)
@@ -323,7 +323,7 @@ def pc(
         TypeError: if it is not clear what to test.
         ValueError: for unusable data, options or levels.
 
-    Source: brief section 3.4; Spirtes, Glymour & Scheines (2000); Colombo & Maathuis (2014).
+    Source: Spirtes, Glymour & Scheines (2000); Colombo & Maathuis (2014).
     """
     as_choice(rule, RULES, "rule")
     asked, n = _as_test(data, test, correlation, n_samples, n_nodes)

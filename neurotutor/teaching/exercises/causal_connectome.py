@@ -30,7 +30,7 @@ def same_class(answer: Any) -> str:
     chain, fork, collider = cc.CHAIN, cc.FORK, cc.COLLIDER
     back = cc.graph_of(3, (2, 1), (1, 0))
     middle = cc.graph_of(3, (0, 1), (2, 1))
-    shielded = cc.graph_of(3, (0, 2), (1, 2), (0, 1))
+    shielded = cc.graph_of(3, (1, 0), (2, 0), (2, 1))
     full = cc.graph_of(3, (0, 1), (0, 2), (1, 2))
     cases = [
         (chain, fork, True), (chain, back, True), (chain, middle, False), (collider, middle, False),
@@ -156,7 +156,7 @@ def best_alpha(answer: Any) -> str:
 def possible_effects(answer: Any) -> str:
     """Check a function (data, graph, cause, effect) -> effect of a push in each class member."""
     rng = np.random.default_rng(3)
-    weights = np.array([[0, 0.8, 0, 0], [0, 0, 0.9, 0.7], [0, 0, 0, 0], [0, 0, 0, 0]], float)
+    weights = np.diag([0.8, 0.9, 0.7], 1)
     data = cc.simulate_linear(weights, 400, rng)
     graph = cc.cpdag(weights != 0)
     members = cc.equivalence_class(graph)
