@@ -3,8 +3,8 @@
 Workload: a sparse linear network (`causal_series.random_var`, seed 7), 1000 bins, level 0.05, delay
 of one bin. causal-learn runs PC alone, on the same windows. The published package is timed where it
 can be imported (`pip install --no-deps timeawarepc`). It asks for R through rpy2 even where it does
-not use it; where rpy2 is missing, an empty stand-in takes its place, and the Gaussian path runs. Its
-version is in the record. It always subsamples; one subsample of all windows but one is the nearest
+not use it; where rpy2 is missing, an empty stand-in takes its place, and the Gaussian path runs.
+Its version is recorded. It always subsamples; one subsample of all windows but one is the nearest
 to a single run. No time is printed unless skeletons agree and true edges are found.
 """
 

@@ -40,7 +40,7 @@ def own_windows(answer: Any) -> str:
             swapped = right.reshape(-1, 3, width).transpose(0, 2, 1).reshape(right.shape)
             if np.allclose(found, swapped):
                 raise Hint(
-                    "Your columns go slice by slice. They go neuron by neuron: v (tau + 1) + t."
+                    "Your columns go slice by slice. They go neuron by neuron: i (tau + 1) + t."
                 )
             raise Hint("The number of windows is right, but what is in them is not.")
         for stride, name in ((width, "no gap between windows"), (1, "windows that overlap")):
@@ -74,7 +74,7 @@ def own_rolling(answer: Any) -> str:
     if np.array_equal(found, right):
         return "An edge between two neurons stands for any edge between two of their copies."
     if np.array_equal(found, right.T):
-        raise Hint("Your graph is turned over: entry [u, v] is u -> v.")
+        raise Hint("Your graph is turned over: entry [i, j] is i -> j.")
     backward = right.copy()
     backward[0, 2] = True
     if np.array_equal(found, backward):
@@ -88,7 +88,7 @@ def own_rolling(answer: Any) -> str:
     ):
         raise Hint("A neuron whose past drives it has a self-loop: keep the diagonal.")
     raise Hint(
-        "Node v at slice t has the number v (tau + 1) + t. List your edges, and compare them with "
+        "Node i at slice t has the number i (tau + 1) + t. List your edges, and compare them with "
         "0 -> 1, 1 -> 1 and 2 -> 0."
     )
 
@@ -113,7 +113,7 @@ def cancelling_weight(answer: Any) -> str:
 
 
 def synaptic_gain(answer: Any) -> str:
-    """Check a function (weight, u) -> change of a neuron's drive for a small change of u."""
+    """Check a function (weight, x) -> change of a neuron's drive for a small change of x."""
     cases = [(10.0, 15.0), (2.0, 0.0), (2.0, 0.8), (10.0, -1.0)]
     right = [w * (1 - math.tanh(u) ** 2) for w, u in cases]
     found = [float(_call(answer, w, u)) for w, u in cases]
@@ -128,4 +128,4 @@ def synaptic_gain(answer: Any) -> str:
         raise Hint("You left out the weight of the synapse.")
     if np.allclose(found, [w * (1 - math.tanh(u)) for w, u in cases], rtol=1e-3, atol=1e-9):
         raise Hint("The derivative of tanh is 1 - tanh squared; you forgot the square.")
-    raise Hint(f"For a weight of 2 at u = 0 the gain is 2; yours is {found[1]:g}.")
+    raise Hint(f"For a weight of 2 at x = 0 the gain is 2; yours is {found[1]:g}.")
