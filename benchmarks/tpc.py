@@ -61,11 +61,11 @@ def published() -> Callable[[np.ndarray], tuple] | None:
     return run
 
 
-def reference_skeleton(samples: np.ndarray) -> np.ndarray:
+def reference_skeleton(samples: np.ndarray, alpha: float = 0.05) -> np.ndarray:
     """Skeleton by causal-learn."""
     from causallearn.search.ConstraintBased.PC import pc
 
-    graph = pc(samples, 0.05, "fisherz", stable=True, show_progress=False).G.graph
+    graph = pc(samples, alpha, "fisherz", stable=True, show_progress=False).G.graph
     return (graph != 0) | (graph.T != 0)
 
 
