@@ -7,25 +7,14 @@ from typing import Any
 import numpy as np
 
 from neurotutor.connectomes import neuro_pc
-from neurotutor.teaching import Hint
-
-
-def _call(answer: Any, *arguments: Any) -> Any:
-    """Call an answer on copies of its arguments, and see to it that something came back."""
-    if not callable(answer):
-        raise Hint("Pass the function itself, without calling it.")
-    given = [np.array(each) if isinstance(each, np.ndarray) else each for each in arguments]
-    result = answer(*given)
-    if result is None:
-        raise Hint("Your function returns nothing. Did you forget the return?")
-    return result
+from neurotutor.teaching.exercise import Hint, call, call_array
 
 
 def own_windows(answer: Any) -> str:
     """Check a function (series) -> windows of two bins with a gap of two bins between them."""
     series = np.arange(26.0).reshape(13, 2) ** 2
     right = neuro_pc.windows(series, 1)
-    found = np.asarray(_call(answer, series), dtype=float)
+    found = call_array(answer, series)
     if found.ndim != 2 or found.shape[1] != 4:
         raise Hint(
             f"Each row holds two bins of two neurons, so four numbers; yours has shape "
@@ -33,7 +22,7 @@ def own_windows(answer: Any) -> str:
         )
     if np.array_equal(found, right):
         longer = np.random.default_rng(0).normal(size=(1000, 3))
-        rows = len(np.asarray(_call(answer, longer)))
+        rows = len(np.asarray(call(answer, longer)))
         if rows != 249:
             raise Hint(f"A thousand bins give 249 windows; yours are {rows}.")
         return (
@@ -57,7 +46,7 @@ def mean_slope(answer: Any) -> str:
     """Check a function (states) -> mean slope of tanh for each neuron."""
     states = np.random.default_rng(1).normal([0.0, 1.0, 4.0], [0.5, 1.0, 2.0], (400, 3))
     right = neuro_pc.mean_slope(states)
-    found = np.asarray(_call(answer, states), dtype=float)
+    found = call_array(answer, states)
     if found.shape != (3,):
         raise Hint(f"One slope for each of three neurons, please: shape {found.shape} came.")
     if np.allclose(found, right):
@@ -93,7 +82,7 @@ def false_links(answer: Any) -> str:
     right = [_false_links(*case) for case in cases]
     found = []
     for case in cases:
-        links = _call(answer, *case)
+        links = call(answer, *case)
         try:
             found.append({(int(i), int(j)) for i, j in links})
         except (TypeError, ValueError) as error:
@@ -145,9 +134,9 @@ def past_sums(answer: Any) -> str:
     """Check a function (series, lag) -> sum of the `lag` bins before each bin that has them."""
     series = np.random.default_rng(2).normal(size=(9, 2))
     right = np.stack([series[t - 3 : t].sum(axis=0) for t in range(3, 9)])
-    found = np.asarray(_call(answer, series, 3), dtype=float)
+    found = call_array(answer, series, 3)
     if found.shape == right.shape and np.allclose(found, right):
-        one = np.asarray(_call(answer, series, 1), dtype=float)
+        one = call_array(answer, series, 1)
         if one.shape != (8, 2) or not np.allclose(one, series[:-1]):
             raise Hint("With a lag of 1 the past is the bin before; yours is something else.")
         return "One column for the past of each neuron, however far back it goes."
@@ -187,7 +176,7 @@ def label_p_value(answer: Any) -> str:
     mixed = np.stack([rng.permutation(labels) for _ in range(400)])
     mixed = mixed[[0.1 < (each == labels).mean() < 0.9 for each in mixed]]
     cases = [(similarity, shuffled), (strong, mixed)]
-    right, found = [], [float(_call(answer, each, labels, order)) for each, order in cases]
+    right, found = [], [float(call(answer, each, labels, order)) for each, order in cases]
     mistakes: dict[str, list[float]] = {"zero": [], "strict": [], "tail": []}
     for each, order in cases:
         value, others = p_value(each, order)
