@@ -22,6 +22,7 @@ from scipy.io.matlab import MatReadError
 
 from neurotutor.data.mnist import from_idx
 from neurotutor.data.registry import CorruptData, read_arrays
+from neurotutor.data.text import from_utf8, from_utf8_short
 
 Arrays = dict[str, np.ndarray]
 
@@ -296,6 +297,8 @@ CONVERTERS: dict[str, Callable[..., Arrays]] = {
     "hiwa-gaussians": hiwa_gaussians,
     "rodent-sleep": rodent_sleep,
     "idx": from_idx,
+    "text": from_utf8,
+    "text-short": from_utf8_short,
 }
 
 

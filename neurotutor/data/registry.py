@@ -62,8 +62,9 @@ class Entry:
         size: bytes of the `.npz`.
         sha256: checksum of the `.npz` file as mirrors hold it.
         content_sha256: digest of the arrays, whatever the compression (see `content_digest`).
-        converter: key of `neurotutor.data.convert.CONVERTERS` for the originals.
-        origin: public addresses of the originals.
+        converter: key of `neurotutor.data.convert.CONVERTERS` for the originals; "mirror" where
+            no conversion is offered, so that only a mirror has the recording.
+        origin: public addresses of the originals; empty for "mirror".
         origin_sha256: their checksums, in the same order.
     """
 
