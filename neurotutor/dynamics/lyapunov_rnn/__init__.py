@@ -2,7 +2,9 @@
 
 The core: `cells` (tanh, ReLU, linear, GRU, LSTM, antisymmetric RNN, coRNN, layers, stacks of
 networks), `linearise` (their Jacobians in pieces), `spectrum` (the QR method), `derived` (what
-follows from a spectrum) and `systems` (maps and flows whose exponents are known).
+follows from a spectrum) and `systems` (maps and flows whose exponents are known). On top of it:
+`population` (many networks trained at once), `config` (what they are trained with) and `flossing`
+(descent on the exponents themselves).
 """
 
 from neurotutor.dynamics.lyapunov_rnn.cells import (
@@ -21,6 +23,7 @@ from neurotutor.dynamics.lyapunov_rnn.cells import (
     stack,
     uniform,
 )
+from neurotutor.dynamics.lyapunov_rnn.config import CharacterConfig, DigitsConfig, log_spaced
 from neurotutor.dynamics.lyapunov_rnn.derived import (
     circular_law,
     entropy_bound,
@@ -29,7 +32,17 @@ from neurotutor.dynamics.lyapunov_rnn.derived import (
     lyapunov_time,
     slope,
 )
+from neurotutor.dynamics.lyapunov_rnn.flossing import Flossed, floss, flossing_loss
 from neurotutor.dynamics.lyapunov_rnn.linearise import Dense, LayeredLinearisation, Linearisation
+from neurotutor.dynamics.lyapunov_rnn.population import (
+    Population,
+    Trainer,
+    digit_rows,
+    digit_streams,
+    draw_population,
+    evaluate,
+    one_hot,
+)
 from neurotutor.dynamics.lyapunov_rnn.spectrum import (
     Generic,
     LyapunovSpectrum,
@@ -44,28 +57,41 @@ __all__ = [
     "LSTM",
     "AntisymmetricRNN",
     "Cell",
+    "CharacterConfig",
     "CoRNN",
     "Dense",
+    "DigitsConfig",
+    "Flossed",
     "Generic",
     "LayeredLinearisation",
     "Layers",
     "Linear",
     "Linearisation",
     "LyapunovSpectrum",
+    "Population",
     "ReLU",
     "Tanh",
+    "Trainer",
     "circular_law",
+    "digit_rows",
+    "digit_streams",
+    "draw_population",
     "entropy_bound",
+    "evaluate",
+    "floss",
+    "flossing_loss",
     "from_torch",
     "gaussian",
     "gradient_log_norms",
     "henon",
     "jacobian",
     "kaplan_yorke_dimension",
+    "log_spaced",
     "logistic",
     "lorenz",
     "lyapunov_spectrum",
     "lyapunov_time",
+    "one_hot",
     "runge_kutta",
     "slope",
     "stack",
