@@ -3,7 +3,8 @@
 The core: `cells` (tanh, ReLU, linear, GRU, LSTM, antisymmetric RNN, coRNN, layers, stacks of
 networks), `linearise` (their Jacobians in pieces), `spectrum` (the QR method), `derived` (what
 follows from a spectrum) and `systems` (maps and flows whose exponents are known). On top of it:
-`population` (many networks trained at once), `config` (what they are trained with) and `flossing`
+`population` (many networks trained at once), `config` and `experiments`
+(what they are trained with and on) and `flossing`
 (descent on the exponents themselves).
 """
 
@@ -31,6 +32,12 @@ from neurotutor.dynamics.lyapunov_rnn.derived import (
     kaplan_yorke_dimension,
     lyapunov_time,
     slope,
+)
+from neurotutor.dynamics.lyapunov_rnn.experiments import (
+    Run,
+    run_characters,
+    run_digits,
+    train_and_watch,
 )
 from neurotutor.dynamics.lyapunov_rnn.flossing import Flossed, floss, flossing_loss
 from neurotutor.dynamics.lyapunov_rnn.linearise import Dense, LayeredLinearisation, Linearisation
@@ -70,6 +77,7 @@ __all__ = [
     "LyapunovSpectrum",
     "Population",
     "ReLU",
+    "Run",
     "Tanh",
     "Trainer",
     "circular_law",
@@ -92,8 +100,11 @@ __all__ = [
     "lyapunov_spectrum",
     "lyapunov_time",
     "one_hot",
+    "run_characters",
+    "run_digits",
     "runge_kutta",
     "slope",
     "stack",
+    "train_and_watch",
     "uniform",
 ]
