@@ -86,7 +86,7 @@ def gradient_log_norms(
     inputs: Float[Tensor, "sequences time in"],
     *,
     seed: int = 0,
-) -> Float[Tensor, "sequences time"]:
+) -> Float[Tensor, "sequences lags"]:
     """Log norms of a gradient that is propagated back through time.
 
     The loss is the last state times a fixed random vector.
