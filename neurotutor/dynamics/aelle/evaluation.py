@@ -169,9 +169,9 @@ def ridge() -> Pipeline:
     return make_pipeline(StandardScaler(), RidgeCV(alphas=PENALTIES))
 
 
-def forest(seed: int, n_trees: int = 100) -> RandomForestRegressor:
-    """A random forest with a seed."""
-    return RandomForestRegressor(n_estimators=n_trees, random_state=seed, n_jobs=1)
+def forest(seed: int, *, share: float = 0.3) -> RandomForestRegressor:
+    """A random forest of 100 trees, each split choosing among a share of the features."""
+    return RandomForestRegressor(max_features=share, random_state=seed, n_jobs=1)
 
 
 def components(n: int = 2) -> Pipeline:
