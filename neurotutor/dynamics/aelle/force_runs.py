@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, Real
 from torch import Tensor
 
 from neurotutor import runtime
@@ -60,7 +60,10 @@ class ForceTable:
 
 
 def draw_runs(
-    kind: str, gains: Sequence[float], seeds: Sequence[int], config: ForceConfig
+    kind: str,
+    gains: Real[np.ndarray, "runs"] | Sequence[float | int],
+    seeds: Int[np.ndarray, "runs"] | Sequence[int],
+    config: ForceConfig,
 ) -> tuple[
     Float[Tensor, "runs neurons neurons"],
     Float[Tensor, "runs neurons"],
@@ -81,13 +84,13 @@ def draw_runs(
         raise ValueError(f"kind must be force or rforce, got {kind!r}")
     n = config.n_neurons
     matrices = [
-        sparse_matrix(n, gain, config.density, seed=seed)
+        sparse_matrix(n, float(gain), config.density, seed=int(seed))
         if kind == "force"
-        else rforce_matrix(n, gain, seed=seed)
+        else rforce_matrix(n, float(gain), seed=int(seed))
         for gain, seed in zip(gains, seeds, strict=True)
     ]
-    feedback = [np.random.default_rng([seed, 1]).uniform(-1, 1, n) for seed in seeds]
-    targets = [random_target(config, seed=seed) for seed in seeds]
+    feedback = [np.random.default_rng([int(seed), 1]).uniform(-1, 1, n) for seed in seeds]
+    targets = [random_target(config, seed=int(seed)) for seed in seeds]
     return torch.stack(matrices), torch.as_tensor(np.stack(feedback)), torch.stack(targets)
 
 
@@ -153,7 +156,7 @@ def closed_loop_exponents(
 def force_sweep(
     config: ForceConfig | None = None,
     *,
-    gains: Sequence[float] = GAINS,
+    gains: Sequence[float | int] = GAINS,
     seeds: Sequence[int] = SEEDS,
     kinds: Sequence[str] = ("force", "rforce"),
     k: int = 20,
