@@ -77,7 +77,7 @@ def test_a_network_alone_learns_as_pytorch_would():
     assert relative_error(trained.snapshots[1].recurrent_weights[1], net.weight_hh_l0) < 1e-6
     assert relative_error(trained.readouts[1][1], head.weight) < 1e-6
     after = cross_entropy(head(net(digits.test)[0][:, -1]), digits.test_labels)
-    assert float(trained.losses[1, 1]) == pytest.approx(float(after), rel=1e-6)
+    assert float(trained.losses[1, 1]) == pytest.approx(float(after.detach()), rel=1e-6)
 
 
 def test_training_leaves_its_arguments_alone():
@@ -145,7 +145,6 @@ def test_the_sweep_is_the_same_on_a_cluster():
     with Client(
         processes=False, n_workers=1, threads_per_worker=1, dashboard_address=None
     ) as client:
-        seen = []
         with joblib.parallel_config(backend="dask", client=client):
             parallel = aelle.sweep(TINY, seed=0)
         seen = client.run_on_scheduler(lambda dask_scheduler: dask_scheduler.transition_counter)
@@ -212,8 +211,11 @@ def test_a_part_of_the_table_made_again():
     # One epoch is 12 steps of Adam: small differences have hardly grown.
     assert np.median(np.abs(made.losses[:, 1] / table.losses[rows, 1] - 1)) < 1e-3
     calm = table.scale[rows] < 0.5
-    stored, again = (np.stack(each.of("test", 0)) for each in (table, made))
-    assert np.allclose(again[calm], stored[rows][calm], atol=0.01, rtol=2e-3)
+    stored = np.stack([table.of("test", 0)[row] for row in rows])
+    again = np.stack(made.of("test", 0))
+    floor = -16.0  # a direction that is lost at once has no exponent worth comparing
+    stored, again = (np.maximum(each[calm], floor) for each in (stored, again))
+    assert np.allclose(again, stored, atol=0.01, rtol=2e-3)
 
 
 # --- planted bug and bad input ------------------------------------------------------------------

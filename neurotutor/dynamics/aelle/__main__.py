@@ -18,7 +18,7 @@ def main(arguments: list[str] | None = None) -> int:
     tables = parser.add_subparsers(dest="table", required=True)
     digits = tables.add_parser("population", help="networks that read digits: minutes")
     digits.add_argument("--seed", type=int, default=0)
-    digits.add_argument("--jobs", type=int, default=1, help="processes on this machine")
+    digits.add_argument("--jobs", type=int, help="processes on this machine")
     digits.add_argument("--networks", type=int, default=100, help="of each cell and size")
     digits.add_argument("--out", type=Path, default=population.TABLE)
     force = tables.add_parser("force", help="networks that learn a signal: two minutes")

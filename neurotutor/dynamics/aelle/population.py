@@ -326,14 +326,16 @@ def one_thread() -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def sweep(config: PopulationConfig | None = None, *, seed: int, n_jobs: int = 1) -> Population:
+def sweep(
+    config: PopulationConfig | None = None, *, seed: int, n_jobs: int | None = None
+) -> Population:
     """Train and measure a whole population, one joblib task for each cell and size.
 
     Args:
         config: kinds, sizes, numbers, schedule.
         seed: of everything.
-        n_jobs: processes on this machine. Inside `joblib.parallel_config(backend="dask")` (or
-            "ray") the tasks go to the workers of that cluster, and this is ignored.
+        n_jobs: processes on this machine; None means one, or all workers of a cluster inside
+            `joblib.parallel_config(backend="dask")` (or "ray").
 
     Returns:
         The table. It is the same for any number of jobs and any backend.
