@@ -335,7 +335,8 @@ def sweep(
         config: kinds, sizes, numbers, schedule.
         seed: of everything.
         n_jobs: processes on this machine; None means one, or all workers of a cluster inside
-            `joblib.parallel_config(backend="dask")` (or "ray").
+            `joblib.parallel_config(backend="dask")` (or "ray"). Give each worker one thread: how
+            many threads PyTorch uses is a matter of the whole process.
 
     Returns:
         The table. It is the same for any number of jobs and any backend.
