@@ -23,6 +23,7 @@ from scipy.io.matlab import MatReadError
 from neurotutor.data.causal import from_netsim_subjects, from_runoff_tables
 from neurotutor.data.mnist import from_idx
 from neurotutor.data.registry import CorruptData, read_arrays
+from neurotutor.data.text import from_utf8, from_utf8_short
 
 Arrays = dict[str, np.ndarray]
 
@@ -299,6 +300,8 @@ CONVERTERS: dict[str, Callable[..., Arrays]] = {
     "idx": from_idx,
     "netsim-subjects": from_netsim_subjects,
     "runoff-tables": from_runoff_tables,
+    "text": from_utf8,
+    "text-short": from_utf8_short,
 }
 
 

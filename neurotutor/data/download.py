@@ -58,7 +58,8 @@ def fetch(name: str, source: str | os.PathLike | None = None, progress: bool = T
         neurotutor.data.UnknownData: for a name that the registry does not hold.
         neurotutor.data.CorruptData: if `$NEUROTUTOR_DATA` holds a damaged file of this name, or
             the conversion does not give the expected arrays.
-        FetchError: if the source cannot be reached or serves something else.
+        FetchError: if the source cannot be reached or serves something else, or if the recording
+            has no public original and no source was given.
         PermissionError: if the cache cannot be written.
     """
     entry = registry.entry(name)
@@ -95,13 +96,18 @@ def fetch(name: str, source: str | os.PathLike | None = None, progress: bool = T
 
 def _from_originals(entry: registry.Entry, target: Path, progress: bool) -> Path:
     """Download the originals, convert them, and accept the result only if it is the known one."""
-    from neurotutor.data import convert  # here, since it loads PyTorch, which little else needs
-
+    if not entry.origin:
+        raise FetchError(
+            f"{entry.name!r} has no public original in one piece: fetch the converted file from a "
+            "mirror with --from ADDRESS-OR-FOLDER"
+        )
     if not entry.converter:
         raise FetchError(
             f"{entry.name!r} cannot be made from its original ({entry.origin[0]}) here: fetch the "
             "converted file with --from ADDRESS-OR-FOLDER"
         )
+    from neurotutor.data import convert  # here, since it loads PyTorch, which little else needs
+
     folder = registry.cache_folder() / "originals" / entry.name
     together = len(entry.origin) > len(entry.origin_sha256) == 1
     originals = [

@@ -62,9 +62,9 @@ class Entry:
         size: bytes of the `.npz`.
         sha256: checksum of the `.npz` file as mirrors hold it.
         content_sha256: digest of the arrays, whatever the compression (see `content_digest`).
-        converter: key of `neurotutor.data.convert.CONVERTERS` for the originals; empty if there is
-            none, and only a mirror can serve the recording.
-        origin: public addresses of the originals.
+        converter: key of `neurotutor.data.convert.CONVERTERS` for the originals; empty if no
+            conversion is offered, so that only a mirror can serve the recording.
+        origin: public addresses of the originals; empty if there is none in one piece.
         origin_sha256: their checksums, in the same order; or one for all, one after another.
     """
 

@@ -1,0 +1,1 @@
+"""When do recurrent networks compute well?"""
