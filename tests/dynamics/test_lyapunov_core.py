@@ -278,7 +278,8 @@ def test_a_network_that_follows_a_periodic_input_has_the_exponents_of_one_round(
 
     assert (found - moduli(forward)).abs().max() < 1e-3
     assert (found - moduli(backward)).abs().max() > 0.01
-    assert (moduli(forward).sum() - moduli(backward).sum()).abs() < 1e-9
+    # The smallest modulus is near rounding, hence the tolerance.
+    assert (moduli(forward).sum() - moduli(backward).sum()).abs() < 1e-6
 
 
 def test_fewer_exponents_are_the_first_ones_and_a_batch_is_its_members():
