@@ -120,12 +120,12 @@ def main(arguments: list[str] | None = None) -> int:
     published = PUBLISHED_S["lstm"] * steps / 500
     for name, target in (("full", TARGET_FULL), ("few", TARGET_FEW)):
         seconds = record[name]["median_s"]
-        record[f"gain_{name}"] = record["rival_full"]["median_s"] / seconds
-        record[f"gain_{name}_on_published"] = published / seconds
+        gain = record["rival_full"]["median_s"] / seconds
+        record |= {f"gain_{name}": gain, f"gain_{name}_on_published": published / seconds}
         word = "met" if published / seconds >= target else "missed"
         print(
-            f"{name}: {record['gain_' + name]:.1f} times the rival, {published / seconds:.1f} times "
-            f"the published code; target {target:g}: {word}"
+            f"{name}: {gain:.1f} times the rival, {published / seconds:.1f} times the published "
+            f"code; target {target:g}: {word}"
         )
 
     short = max(5, steps // 20)
