@@ -69,7 +69,6 @@ def test_own_spectrum():
             "reversed": (lambda j, k, e: spectrum(j[::-1], k, e), "begin with the last"),
             "transposed": (lambda j, k, e: spectrum(j.transpose(0, 2, 1), k, e), "transposed"),
             "rest lost": (lambda j, k, e: spectrum(j, k, e, last=False), "last 3 steps"),
-            "every step": (lambda j, k, e: spectrum(j, k, 1), "in every step"),
             "wrong spacing": (lambda j, k, e: spectrum(j, k, e) * e, "every=4"),
             "other": (lambda j, k, e: np.zeros(k), "first exponent is"),
         },

@@ -214,12 +214,15 @@ def test_exponents_can_be_differentiated():
     ).exponents.requires_grad
 
 
-def test_flossing_moves_five_exponents_to_zero():
+def fresh_inputs(step):
+    return rand(2, 15, 8, seed=100 + step)
+
+
+def test_flossing_moves_three_exponents_to_zero():
     cell = lyap.gaussian(8, 0.5, noise=0.3, seed=0)
-    x = rand(2, 15, 8)
-    moved = lyap.floss(cell, x, k=3, n_steps=40, learning_rate=0.03, warmup=2)
+    moved = lyap.floss(cell, fresh_inputs, k=3, n_steps=40, learning_rate=0.03, warmup=2)
     assert moved.history.shape == (40, 3)
-    assert moved.losses[-1] < 0.05 * moved.losses[0]
+    assert moved.losses[-1] < 0.1 * moved.losses[0]
     fresh = rand(2, 100, 8, seed=7)
     before, after = (
         lyapunov_spectrum(each, inputs=fresh, k=3, warmup=20).exponents
@@ -227,7 +230,9 @@ def test_flossing_moves_five_exponents_to_zero():
     )
     assert (after.abs() < before.abs() - 0.2).all()
     with planted(flossing, "exponents.square().sum()", "exponents.sum()") as bad:
-        wrong = bad.floss(cell, x, k=3, n_steps=40, learning_rate=0.03, warmup=2).history[-1]
+        wrong = bad.floss(
+            cell, fresh_inputs, k=3, n_steps=40, learning_rate=0.03, warmup=2
+        ).history[-1]
     assert wrong.abs().max() > 0.5
 
 
@@ -241,7 +246,9 @@ def test_flossing_moves_five_exponents_to_zero():
         (lambda: lyap.draw_population("tanh", 3, 4, 1, torch.ones(2), seed=0), "n_classes"),
         (lambda: lyap.runge_kutta(lyap.lorenz(), 0.0), "dt"),
         (
-            lambda: lyap.floss(lyap.gaussian(4, 1.0, seed=0), rand(1, 9, 4), k=5, n_steps=1),
+            lambda: lyap.floss(
+                lyap.gaussian(4, 1.0, seed=0), lambda _: rand(1, 9, 4), k=5, n_steps=1
+            ),
             "k must be at most 4",
         ),
         (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 
 import torch
@@ -38,7 +39,7 @@ class Flossed:
 
 def floss(
     cell: Cell,
-    inputs: Float[Tensor, "sequences time in"],
+    inputs: Callable[[int], Tensor],
     *,
     k: int,
     n_steps: int,
@@ -49,7 +50,8 @@ def floss(
 
     Args:
         cell: one network.
-        inputs: what drives it; the same in every step.
+        inputs: step -> (sequences, time, in), what drives the cell there. Fresh inputs in every
+            step keep the exponents from being moved on one sequence alone.
         k: number of exponents.
         n_steps: steps of Adam.
         learning_rate: of Adam.
@@ -69,11 +71,11 @@ def floss(
     weights = {name: getattr(cell, name).detach().clone().requires_grad_() for name in names}
     optimiser = torch.optim.Adam(weights.values(), lr=learning_rate)
     history, losses = [], []
-    for _ in range(n_steps):
+    for step in range(n_steps):
         optimiser.zero_grad(set_to_none=True)
         found = lyapunov_spectrum(
             replace(cell, **weights),
-            inputs=inputs,
+            inputs=inputs(step),
             k=k,
             warmup=warmup,
             keep_history=False,

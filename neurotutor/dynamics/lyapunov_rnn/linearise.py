@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from functools import reduce
 from itertools import repeat
 
 import torch
@@ -17,8 +16,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 # From this number of tangent vectors on, forming the matrix of a cell with several gates pays: one
-# product with it replaces one product per gate. Measured on one thread, it hardly depends on n.
-FORM_FROM = 48
+# product with it replaces one product per gate.
+FORM_FROM = 32
 
 
 def affine(
@@ -116,17 +115,33 @@ class Linearisation:
         Returns:
             `J v` for each row v, same shape.
         """
-        gates = {gate for _, gate in self.mix}
-        if len(gates) > 1 and vectors.shape[-2] >= FORM_FROM:
-            return vectors @ self.matrix().mT
         n = self.hidden_size
         own = vectors.split(n, dim=-1)
-        felt = affine(vectors[..., : self.recurrent.shape[-1]], self.recurrent).split(n, dim=-1)
+        read = vectors[..., : self.recurrent.shape[-1]]
         rows: list[Tensor | None] = [None] * self.parts
-        for pieces, moving in ((self.direct, own), (self.mix, felt)):
-            for (row, source), piece in pieces.items():
-                rows[row] = _add_scaled(rows[row], piece, moving[source])
+        if self.recurrent.shape[-2] > n and vectors.shape[-2] >= FORM_FROM:
+            rows = [read @ self.block(row).mT for row in range(self.parts)]
+        else:
+            felt = affine(read, self.recurrent).split(n, dim=-1)
+            for (row, gate), factor in self.mix.items():
+                rows[row] = _add_scaled(rows[row], factor, felt[gate])
+        for (row, column), piece in self.direct.items():
+            rows[row] = _add_scaled(rows[row], piece, own[column])
         return rows[0] if self.parts == 1 else torch.cat(rows, dim=-1)
+
+    def block(self, row: int) -> Float[Tensor, "... hidden read"]:
+        """Rows of the Jacobian of one part, without diagonals: unit i mixes rows i of all gates."""
+        n = self.hidden_size
+        gates = [gate for target, gate in self.mix if target == row]
+        factors = torch.stack([self.mix[row, gate] for gate in gates], dim=-1)
+        weights = self.recurrent.unflatten(-2, (-1, n))
+        if gates == list(range(len(gates))):
+            weights = weights[..., : len(gates), :, :]  # a view; the other way copies
+        else:
+            weights = weights[..., gates, :, :]
+        flat = factors.reshape(*factors.shape[: self.nets], -1, n, len(gates))
+        mixed = flat.transpose(-3, -2) @ weights.transpose(-3, -2)
+        return mixed.transpose(-3, -2).reshape(*factors.shape[:-1], self.recurrent.shape[-1])
 
     def push_input(
         self, vectors: Float[Tensor, "... vectors in"]
@@ -141,19 +156,10 @@ class Linearisation:
     def matrix(self) -> Float[Tensor, "... state state"]:
         """Form the Jacobian: entry [i, j] is the derivative of new unit i by old unit j."""
         n, read = self.hidden_size, self.recurrent.shape[-1]
-        lead = torch.broadcast_shapes(*(factor.shape[:-1] for factor in self.mix.values()))
-        weights = self.recurrent.unflatten(-2, (-1, n))
-        for _ in lead[self.nets :]:
-            weights = weights.unsqueeze(self.nets)
-        rows = []
-        for row in range(self.parts):
-            terms = [
-                factor.unsqueeze(-1) * weights[..., gate, :, :]
-                for (target, gate), factor in self.mix.items()
-                if target == row
-            ]
-            block = reduce(torch.add, terms).expand(*lead, n, read)
-            rows.append(torch.nn.functional.pad(block, (0, self.size - read)))
+        rows = [
+            torch.nn.functional.pad(self.block(row), (0, self.size - read))
+            for row in range(self.parts)
+        ]
         matrix = torch.cat(rows, dim=-2)
         for (row, column), piece in self.direct.items():
             block = matrix[..., row * n : (row + 1) * n, column * n : (column + 1) * n]

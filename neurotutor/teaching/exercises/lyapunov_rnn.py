@@ -63,14 +63,12 @@ def own_spectrum(answer: Any) -> str:
     if np.allclose(found, right):
         sparse = call_array(answer, jacobians, 3, 4)
         if np.allclose(sparse, _spectrum(jacobians, 3, 4)):
-            return "Right, with the last three steps too, which do not fill a stretch of four."
+            return "Right, with the last three steps too. In exact arithmetic the spacing changes nothing."
         if np.allclose(sparse, _spectrum(jacobians, 3, 4, last=False)):
             raise Hint(
                 "With 11 steps and a factorisation every 4, the last 3 steps never reach the sum: "
                 "factorise at the last step as well."
             )
-        if np.allclose(sparse, right):
-            raise Hint("You factorise in every step, whatever `every` says.")
         raise Hint("Right for every=1, but not for every=4. Divide by the number of steps.")
     if np.allclose(found, right * 11):
         raise Hint("These are sums. Divide by the number of steps.")
