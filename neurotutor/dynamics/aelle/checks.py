@@ -8,20 +8,6 @@ from typing import Any
 import numpy as np
 
 
-def as_count(name: str, value: Any, smallest: int = 1) -> int:
-    """Read a whole number that is at least `smallest`.
-
-    Raises:
-        TypeError: for anything but a whole number.
-        ValueError: if it is too small.
-    """
-    if isinstance(value, bool) or not isinstance(value, int | np.integer):
-        raise TypeError(f"{name} must be a whole number, got {value!r}")
-    if value < smallest:
-        raise ValueError(f"{name} must be at least {smallest}, got {value}")
-    return int(value)
-
-
 def as_real(name: str, value: Any, low: float | int, *, strict: bool = True) -> float:
     """Read a finite number above `low` (or from `low` on, if not `strict`).
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from neurotutor.dynamics.aelle.checks import as_count, as_real
+from neurotutor.checks import as_count
+from neurotutor.dynamics.aelle.checks import as_real
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,8 @@ from sklearn.linear_model import LinearRegression, RidgeCV
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from neurotutor.dynamics.aelle.checks import as_count, as_spectra, as_targets
+from neurotutor.checks import as_count
+from neurotutor.dynamics.aelle.checks import as_spectra, as_targets
 
 PENALTIES = np.logspace(-2, 5, 15)  # ridge chooses among them by leave-one-out
 

@@ -9,7 +9,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from neurotutor.dynamics.aelle.checks import as_count, as_real
+from neurotutor.checks import as_count
+from neurotutor.dynamics.aelle.checks import as_real
 from neurotutor.dynamics.aelle.config import ForceConfig
 
 CIRCLES = (0.9, 0.7, 0.72, 1.2)  # radii of the eigenvalues over g

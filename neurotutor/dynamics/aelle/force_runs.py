@@ -18,7 +18,7 @@ from jaxtyping import Float, Int, Real
 from torch import Tensor
 
 from neurotutor import runtime
-from neurotutor.dynamics.aelle.checks import as_count
+from neurotutor.checks import as_count
 from neurotutor.dynamics.aelle.config import ForceConfig
 from neurotutor.dynamics.aelle.force import (
     ForceResult,

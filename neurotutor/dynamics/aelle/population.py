@@ -26,7 +26,7 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from neurotutor import runtime
-from neurotutor.dynamics.aelle.checks import as_count
+from neurotutor.checks import as_count
 from neurotutor.dynamics.aelle.config import PopulationConfig
 from neurotutor.dynamics.lyapunov_rnn import Cell, lyapunov_spectrum, uniform
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Float
 
-from neurotutor.dynamics.aelle.checks import as_count
+from neurotutor.checks import as_count
 
 
 def resample_spectrum(

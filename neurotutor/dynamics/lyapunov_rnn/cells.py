@@ -16,7 +16,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from neurotutor.dynamics.lyapunov_rnn.checks import as_positive
+from neurotutor.checks import as_positive
 from neurotutor.dynamics.lyapunov_rnn.linearise import (
     LayeredLinearisation,
     Linearisation,

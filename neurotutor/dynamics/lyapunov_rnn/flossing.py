@@ -9,8 +9,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from neurotutor.checks import as_count, as_positive
 from neurotutor.dynamics.lyapunov_rnn.cells import Cell
-from neurotutor.dynamics.lyapunov_rnn.checks import as_count, as_positive
 from neurotutor.dynamics.lyapunov_rnn.spectrum import lyapunov_spectrum
 
 

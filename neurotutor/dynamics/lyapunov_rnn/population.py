@@ -9,8 +9,9 @@ import torch
 from jaxtyping import Float, Int, UInt8
 from torch import Tensor
 
+from neurotutor.checks import as_count, as_positive
 from neurotutor.dynamics.lyapunov_rnn.cells import Cell, uniform
-from neurotutor.dynamics.lyapunov_rnn.checks import as_count, as_positive, as_real
+from neurotutor.dynamics.lyapunov_rnn.checks import as_real
 from neurotutor.dynamics.lyapunov_rnn.linearise import affine
 
 

@@ -11,8 +11,9 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from neurotutor.checks import as_count, as_positive
 from neurotutor.dynamics.lyapunov_rnn.cells import Cell, Layers
-from neurotutor.dynamics.lyapunov_rnn.checks import as_count, as_positive, as_real
+from neurotutor.dynamics.lyapunov_rnn.checks import as_real
 from neurotutor.dynamics.lyapunov_rnn.linearise import Dense
 
 Step = Callable[..., Tensor]

@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from neurotutor.dynamics.lyapunov_rnn.checks import as_positive
+from neurotutor.checks import as_positive
 
 Map = Callable[[Tensor], Tensor]
 

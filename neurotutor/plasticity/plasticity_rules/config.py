@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from neurotutor.plasticity.plasticity_rules.checks import as_count, as_positive
+from neurotutor.checks import as_count, as_positive
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
-from neurotutor.plasticity.plasticity_rules.checks import as_count, as_positive
+from neurotutor.checks import as_count, as_positive
 
 Loss = Callable[[np.ndarray], np.ndarray]
 """Losses (batch,) of trait values (batch, traits)."""

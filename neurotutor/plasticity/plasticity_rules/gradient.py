@@ -9,12 +9,8 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional
 
-from neurotutor.plasticity.plasticity_rules.checks import (
-    as_count,
-    as_inputs,
-    as_labels,
-    as_positive,
-)
+from neurotutor.checks import as_count, as_positive
+from neurotutor.plasticity.plasticity_rules.checks import as_inputs, as_labels
 from neurotutor.plasticity.plasticity_rules.network import RuleNetwork
 
 

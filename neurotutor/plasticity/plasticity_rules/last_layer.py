@@ -10,7 +10,8 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn import functional
 
-from neurotutor.plasticity.plasticity_rules.checks import as_count, as_labels, as_positive
+from neurotutor.checks import as_count, as_positive
+from neurotutor.plasticity.plasticity_rules.checks import as_labels
 from neurotutor.plasticity.plasticity_rules.config import RuleConfig
 from neurotutor.plasticity.plasticity_rules.network import readout_pass
 

@@ -14,7 +14,8 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional
 
-from neurotutor.plasticity.plasticity_rules.checks import as_count, as_inputs, as_labels, as_table
+from neurotutor.checks import as_count
+from neurotutor.plasticity.plasticity_rules.checks import as_inputs, as_labels, as_table
 from neurotutor.plasticity.plasticity_rules.config import RuleConfig
 from neurotutor.plasticity.plasticity_rules.network import (
     RuleNetwork,

@@ -11,7 +11,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from torch.nn import functional
 
-from neurotutor.plasticity.plasticity_rules.checks import as_count
+from neurotutor.checks import as_count
 
 Scores = Callable[[Tensor], Tensor]
 """Anything that turns inputs (n, d) into scores (n, classes), differentiably."""

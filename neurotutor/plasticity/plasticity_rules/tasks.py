@@ -9,8 +9,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from neurotutor.checks import as_count
 from neurotutor.data.mnist import Images
-from neurotutor.plasticity.plasticity_rules.checks import as_count
 from neurotutor.plasticity.plasticity_rules.config import RuleConfig
 from neurotutor.plasticity.plasticity_rules.network import RuleNetwork, State
 

@@ -6,18 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from neurotutor.teaching import Hint
-
-
-def _call(answer: Any, *arguments: Any) -> Any:
-    """Call an answer on copies of its arguments, and see to it that something came back."""
-    if not callable(answer):
-        raise Hint("Pass the function itself, without calling it.")
-    given = [np.array(each) if isinstance(each, np.ndarray) else each for each in arguments]
-    result = answer(*given)
-    if result is None:
-        raise Hint("Your function returns nothing. Did you forget the return?")
-    return result
+from neurotutor.teaching.exercise import Hint, call, call_array
 
 
 def _resample(spectrum: np.ndarray, length: int, shift: float = 0.5) -> np.ndarray:
@@ -32,7 +21,7 @@ def own_resample(answer: Any) -> str:
     """Check a function (spectrum, length) -> exponents at the middle of `length` shares."""
     spectrum, length = np.array([0.2, -0.1, -0.9, -2.0]), 10
     right = _resample(spectrum, length)
-    found = np.asarray(_call(answer, spectrum, length), dtype=float)
+    found = call_array(answer, spectrum, length)
     if found.shape != right.shape:
         raise Hint(f"{length} exponents were asked for, and an array of shape {found.shape} came.")
     if np.allclose(found, right):
@@ -71,7 +60,7 @@ def own_f1(answer: Any) -> str:
         return hits / said.sum(), hits / good.sum(), (said == good).mean()
 
     right = [2 / (1 / parts(*case)[0] + 1 / parts(*case)[1]) for case in cases]
-    found = [float(_call(answer, *case)) for case in cases]
+    found = [float(call(answer, *case)) for case in cases]
     if not np.allclose(found, right):
         for value, name in enumerate(("precision", "recall", "the share of right answers")):
             if np.allclose(found, [parts(*case)[value] for case in cases]):
@@ -83,7 +72,7 @@ def own_f1(answer: Any) -> str:
     for said, good in ((none, some), (some, none), (none, none)):
         with np.errstate(all="ignore"):
             try:
-                value = float(_call(answer, said, good))
+                value = float(call(answer, said, good))
             except ZeroDivisionError as error:
                 raise Hint(
                     "You divide by zero where no network is called good, or none is. "
@@ -102,7 +91,7 @@ def own_latent_step(answer: Any) -> str:
     rng = np.random.default_rng(0)
     codes, weight, amount = rng.normal(size=(5, 3)), np.array([0.5, -1.0, 2.0]), 0.7
     right = codes - amount * weight / (weight @ weight)
-    found = np.asarray(_call(answer, codes, weight, amount), dtype=float)
+    found = call_array(answer, codes, weight, amount)
     if found.shape != codes.shape:
         raise Hint(f"One code for each of five networks, please: shape {found.shape} came.")
     if np.allclose(found, right):
@@ -134,7 +123,7 @@ def own_rls(answer: Any) -> str:
     p, w, r, error = root @ root.T + np.eye(4), rng.normal(size=4), rng.normal(size=4), 0.6
     k = p @ r / (1 + r @ p @ r)
     right_p, right_w = p - np.outer(k, p @ r), w - error * k
-    result = _call(answer, p, w, r, error)
+    result = call(answer, p, w, r, error)
     if not isinstance(result, tuple | list) or len(result) != 2:
         raise Hint("Return two things: P and the weights.")
     found_p, found_w = (np.asarray(each, dtype=float) for each in result)
