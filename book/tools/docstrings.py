@@ -8,11 +8,13 @@ from typing import Any
 
 _CODE = re.compile(r"(``.+?``|`[^`]+`)")
 _DOCTEST = re.compile(r"^\s*(?:>>>|\.\.\.) ")
+# As in "(*batch, inputs)"; `*args:` in a list of arguments is left to napoleon.
+_STAR = re.compile(r"(?<![*\w])\*(?=\w)(?!\w+:)")
 _ROLE_BEFORE = re.compile(r":[a-z]+(?::[a-z]+)?:$")
 
 
 def convert(lines: list[str]) -> list[str]:
-    """Make single backticks code, and keep bars and trailing underscores from being markup."""
+    """Make single backticks code; bars, stars and trailing underscores are no markup."""
     # Code may run over the end of a line, so whole paragraphs are converted at once.
     done: list[str] = []
     paragraph: list[str] = []
@@ -31,6 +33,7 @@ def _paragraph(text: str) -> str:
     for index, part in enumerate(parts):
         if index % 2 == 0:
             part = part.replace("|", "\\|")
+            part = _STAR.sub(r"\\*", part)
             parts[index] = re.sub(r"(?<=\w)_(?![\w:])", r"\\_", part)
         elif not part.startswith("``") and not _ROLE_BEFORE.search(parts[index - 1]):
             parts[index] = f"`{part}`"

@@ -329,9 +329,9 @@ def test_graph_orders_by_need():
 
 
 def test_docstrings_become_restructured_text():
-    """Backticks become code; bars and trailing underscores are no markup; doctests stay."""
+    """Backticks become code; bars, stars and trailing underscores are no markup; doctests stay."""
     lines = [
-        "Share with |error| < `pi/8`.",
+        "Share with |error| < `pi/8`, shape (*batch, n), 2 * 3.",
         "",
         "Sets `rotation_` and",
         "rotation_ of `a",
@@ -340,9 +340,10 @@ def test_docstrings_become_restructured_text():
         ">>> f(a_ | b_)",
         "Args:",
         "    x_: a ``b`` and :func:`c`.",
+        "    *rest: more.",
     ]
     assert docstrings.convert(lines) == [
-        "Share with \\|error\\| < ``pi/8``.",
+        "Share with \\|error\\| < ``pi/8``, shape (\\*batch, n), 2 * 3.",
         "",
         "Sets ``rotation_`` and",
         "rotation\\_ of ``a",
@@ -351,4 +352,5 @@ def test_docstrings_become_restructured_text():
         ">>> f(a_ | b_)",
         "Args:",
         "    x_: a ``b`` and :func:`c`.",
+        "    *rest: more.",
     ]

@@ -200,7 +200,9 @@ def frequent(
 class NeuroPC:
     """Directed functional connectivity of a recording, by PC on many excerpts of it.
 
-    Attributes (after `fit`):
+    `fit` sets what follows.
+
+    Attributes:
         adjacency_: entry [i, j] true means i -> j, shape (neurons, neurons).
         weights_: linear effect of i on j; 0 where there is no link.
         edge_frequency_: share of the runs that have the link, before any threshold.
