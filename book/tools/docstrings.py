@@ -45,6 +45,13 @@ def process(app: Any, what: str, name: str, obj: Any, options: Any, lines: list[
     lines[:] = convert(lines)
 
 
+def process_types(app: Any, what: str, name: str, obj: Any, options: Any, lines: list[str]) -> None:
+    """The same event after napoleon, which copies types such as "*batch units" as they are."""
+    lines[:] = [
+        _STAR.sub(r"\\*", line) if line.lstrip().startswith(":type:") else line for line in lines
+    ]
+
+
 def resolve(dotted: str) -> Any | None:
     """The object of a dotted name, or None if there is none."""
     parts = dotted.split(".")

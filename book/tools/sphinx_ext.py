@@ -336,4 +336,5 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.connect("builder-inited", _end_with_driver)
     # before napoleon (500), which reads the sections and writes reStructuredText
     app.connect("autodoc-process-docstring", docstrings.process, priority=400)
+    app.connect("autodoc-process-docstring", docstrings.process_types, priority=600)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

@@ -354,3 +354,6 @@ def test_docstrings_become_restructured_text():
         "    x_: a ``b`` and :func:`c`.",
         "    *rest: more.",
     ]
+    typed = ["A *word*.", '   :type: Float[Tensor, "*batch n"]']
+    docstrings.process_types(None, "class", "x", None, None, typed)
+    assert typed == ["A *word*.", '   :type: Float[Tensor, "\\*batch n"]']
