@@ -152,7 +152,8 @@ def test_page(visit, name):
     assert visit.missing == []
     assert visit.page.evaluate(RAW_FORMULAS) == []
     assert visit.page.evaluate(UNNAMED_IMAGES) == []
-    for theme, width in ALL_VIEWS:
+    # The pages of the API are made by one template: the narrowest view shows what is too wide.
+    for theme, width in [("light", "narrow")] if name.startswith("api/") else ALL_VIEWS:
         across, down = site.WIDTHS[width]
         visit.page.set_viewport_size({"width": across, "height": down})
         visit.page.evaluate(SET_THEME, theme)
