@@ -71,7 +71,9 @@ def chance(answer: Any) -> str:
     cases = {(8, 1.0): 1 / 8, (8, 1.5): 3 / 16, (4, 1.0): 1 / 4, (2, 3.0): 1.0}
     found = {case: float(call_array(answer, *case, shape=())) for case in cases}
     if all(np.isclose(found[case], share) for case, share in cases.items()):
-        return "One in eight, and three in sixteen: what a network must beat before it says a thing."
+        return (
+            "One in eight, and three in sixteen: what a network must beat before it says a thing."
+        )
     if all(np.isclose(found[case], 0.5 * case[1] / case[0]) for case in list(cases)[:3]):
         raise Hint("You count one side only. An angle may miss to the left or to the right.")
     if np.isclose(found[8, 1.0], 1 / 8) and np.isclose(found[8, 1.5], 1 / 8):
@@ -95,7 +97,9 @@ def weight_for_counts(answer: Any) -> str:
     if all(np.isclose(found[case], case[0] / case[1]) for case in cases):
         raise Hint("The wrong way round: in counts the Poisson term is smaller, not larger.")
     if all(np.isclose(found[case], case[0]) for case in cases):
-        raise Hint("The unit matters: the Poisson term scales with the rates, the KL term does not.")
+        raise Hint(
+            "The unit matters: the Poisson term scales with the rates, the KL term does not."
+        )
     if np.isclose(found[10.0, 0.1], 1.0):
         raise Hint("Right for one case only. Use both arguments.")
     raise Hint("Counts are rates times the width of a bin. By what does the Poisson term change?")
