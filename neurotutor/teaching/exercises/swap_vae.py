@@ -124,6 +124,6 @@ def swap_gap(answer: Any) -> str:
     if gaps[1] <= 0 or gaps[5] <= 0:
         raise Hint("With K > 0 the gap is positive. Take the mean over the last steps, not one.")
     return (
-        f"From {gaps[0]:.1f} at K = 0 to {gaps[5]:.1f} at K = 5. At 0 there is nothing to exchange, "
-        "so nothing tells the network what belongs into which block."
+        f"From {gaps[0]:.1f} at K = 0 to {gaps[5]:.1f} at K = 5. At 0 there is nothing to "
+        "exchange, so nothing tells the network what belongs into which block."
     )
