@@ -37,6 +37,9 @@ COLOURS: dict[str, str] = {
     "supervised": "#22262b",
     "byol": "#0072B2",
     "myow": "#D55E00",
+    "content": "#0072B2",
+    "style": "#D55E00",
+    "vae": "#CC79A7",
     # distribution alignment
     "hiwa": "#D55E00",
     "hiwa_ssc": "#E69F00",
