@@ -21,6 +21,7 @@ import torch
 from scipy.io.matlab import MatReadError
 
 from neurotutor.data.mnist import from_idx
+from neurotutor.data.nlb import from_csv
 from neurotutor.data.registry import CorruptData, read_arrays
 
 Arrays = dict[str, np.ndarray]
@@ -296,6 +297,7 @@ CONVERTERS: dict[str, Callable[..., Arrays]] = {
     "hiwa-gaussians": hiwa_gaussians,
     "rodent-sleep": rodent_sleep,
     "idx": from_idx,
+    "maze-csv": from_csv,
 }
 
 

@@ -94,6 +94,11 @@ def fetch(name: str, source: str | os.PathLike | None = None, progress: bool = T
 
 def _from_originals(entry: registry.Entry, target: Path, progress: bool) -> Path:
     """Download the originals, convert them, and accept the result only if it is the known one."""
+    if not entry.origin:
+        raise FetchError(
+            f"{entry.name!r} is not made from its original here (see data/registry.toml): fetch "
+            "the converted file with --from ADDRESS-OR-FOLDER"
+        )
     from neurotutor.data import convert  # here, since it loads PyTorch, which little else needs
 
     folder = registry.cache_folder() / "originals" / entry.name

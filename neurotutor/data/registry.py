@@ -62,7 +62,8 @@ class Entry:
         size: bytes of the `.npz`.
         sha256: checksum of the `.npz` file as mirrors hold it.
         content_sha256: digest of the arrays, whatever the compression (see `content_digest`).
-        converter: key of `neurotutor.data.convert.CONVERTERS` for the originals.
+        converter: key of `neurotutor.data.convert.CONVERTERS` for the originals; "none" where
+            there is no way from them, and the file comes from a mirror alone.
         origin: public addresses of the originals.
         origin_sha256: their checksums, in the same order.
     """
