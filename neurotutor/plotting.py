@@ -37,6 +37,12 @@ COLOURS: dict[str, str] = {
     "supervised": "#22262b",
     "byol": "#0072B2",
     "myow": "#D55E00",
+    # rates of single trials
+    "glm": "#56B4E9",
+    "ndt": "#0072B2",
+    "identity": "#E69F00",
+    "stndt": "#D55E00",
+    "contrast": "#CC79A7",
     # distribution alignment
     "hiwa": "#D55E00",
     "hiwa_ssc": "#E69F00",

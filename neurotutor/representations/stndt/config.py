@@ -129,6 +129,26 @@ class StndtConfig:
             warmup_epochs=5,
         )
 
+    @classmethod
+    def small_data(cls) -> StndtConfig:
+        """Published depth and width for the simulated Lorenz trials, 400 epochs (ours)."""
+        return replace(cls.tutorial(), **_LARGER, n_epochs=400, warmup_epochs=20)
+
+    @classmethod
+    def reach_small_data(cls) -> StndtConfig:
+        """Published depth and width for a hundred recorded reaches, 600 epochs (ours)."""
+        larger = replace(cls.reach_tutorial(), **_LARGER, n_epochs=600, warmup_epochs=40)
+        return replace(larger, dropout=0.3, rate_dropout=0.3, embedding_dropout=0.3)
+
+
+_LARGER = {
+    "n_layers": 4,
+    "feedforward": 128,
+    "dead_parameters": True,
+    "batch_size": 64,
+    "learning_rate": 2e-3,
+}
+
 
 def learning_rate(epoch: int, config: StndtConfig) -> float:
     """Learning rate in an epoch (0 first): linear warm-up, then a cosine towards 0.
