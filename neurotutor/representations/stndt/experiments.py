@@ -303,7 +303,7 @@ def spatial_attention(model: STNDT, task: Task) -> Float[Tensor, "layers trials 
 
 
 def silenced_bps(
-    model: NDT | STNDT, task: Task, sets: Sequence[Int[np.ndarray, " silenced"]]
+    model: NDT | STNDT, task: Task, sets: Sequence[Int[np.ndarray, "_"]]
 ) -> Float[np.ndarray, " sets"]:
     """Co-smoothing score with sets of held-in neurons set to 0 in the input.
 

@@ -98,7 +98,11 @@ class Training:
         epoch, batch = divmod(i, self.steps_per_epoch)
         spikes = self.task.train[self._draw(epoch, batch)]
         self.model.train()
-        loss, parts = self.loss(spikes, epoch)
+        # Dropout draws from PyTorch's global generator: give it a state of this run's own.
+        used = [spikes.device] if spikes.is_cuda else []
+        with torch.random.fork_rng(devices=used):
+            torch.manual_seed(hash((self._seed, i)) % 2**31)
+            loss, parts = self.loss(spikes, epoch)
         for group in self.optimiser.param_groups:
             group["lr"] = learning_rate(epoch, self.config)
         self.optimiser.zero_grad()

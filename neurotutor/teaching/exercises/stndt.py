@@ -19,8 +19,8 @@ def best_scale(answer: Any) -> str:
     found = float(call_array(answer, rates, spikes, shape=()))
     if np.isclose(found, right):
         return (
-            "The best factor makes the expected number of spikes equal to the counted one. So rates "
-            "of the right shape and the wrong size lose bits that one number would give back."
+            "The best factor makes the expected number of spikes equal to the counted one. So "
+            "rates of the right shape and the wrong size lose bits that one number would give back."
         )
     if np.isclose(found, 1 / right):
         raise Hint("Your factor is upside down: with too few expected spikes it must exceed 1.")
