@@ -111,9 +111,9 @@ class StndtConfig:
             embedding_dropout=0.0,
             mask_max_span=1,
             contrast_weight=0.0,
-            batch_size=16,
-            n_epochs=20,
-            warmup_epochs=2,
+            batch_size=32,
+            n_epochs=40,
+            warmup_epochs=3,
             learning_rate=5e-3,
         )
 
@@ -122,6 +122,7 @@ class StndtConfig:
         """The same network for a hundred recorded reaches, with dropout against overfitting."""
         return replace(
             cls.tutorial(),
+            batch_size=16,
             dropout=0.1,
             rate_dropout=0.1,
             embedding_dropout=0.1,
