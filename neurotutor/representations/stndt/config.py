@@ -122,12 +122,11 @@ class StndtConfig:
         """The same network for a hundred recorded reaches, with dropout against overfitting."""
         return replace(
             cls.tutorial(),
-            batch_size=16,
             dropout=0.1,
             rate_dropout=0.1,
             embedding_dropout=0.1,
-            n_epochs=30,
-            warmup_epochs=3,
+            n_epochs=75,
+            warmup_epochs=5,
         )
 
     @classmethod

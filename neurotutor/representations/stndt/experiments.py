@@ -221,7 +221,7 @@ def candidates(base: StndtConfig, n: int, *, seed: int = 0) -> list[StndtConfig]
 
     Returns:
         Configs; rates and decay are log-uniform, the others uniform, over the published ranges
-        (learning rates from 1e-4 on, since short runs learn nothing below).
+        (learning rates from 1e-3 on, since short runs learn little below).
 
     Source: search spaces of Le & Shlizerman (2022), which they search with Gaussian processes.
     """
@@ -229,7 +229,7 @@ def candidates(base: StndtConfig, n: int, *, seed: int = 0) -> list[StndtConfig]
     return [
         replace(
             base,
-            learning_rate=float(10 ** random.uniform(-4, -2)),
+            learning_rate=float(10 ** random.uniform(-3, -2)),
             dropout=float(random.uniform(0, 0.4)),
             mask_ratio=float(random.uniform(0.1, 0.4)),
             weight_decay=float(10 ** random.uniform(-8, -3)),

@@ -67,18 +67,15 @@ class Training:
             fused=True,
         )
         device = task.train.device
-        self._order = torch.Generator().manual_seed(seed)
         self._masks = torch.Generator(device=device).manual_seed(seed + 1)
         # Two streams: contrast must not change which entries are masked.
-        self._copies = torch.Generator(device=device).manual_seed(seed + 2)
+        self._copies = torch.Generator(device=device).manual_seed(seed + 10_000)
         self._spans = np.random.default_rng(seed)
-        self._rows = torch.empty(0, dtype=torch.long)
         self._seed = seed
         self.history: History | None = None
         self.state = {
             "model": model,
             "optimiser": self.optimiser,
-            "order": RandomState(self._order),
             "masks": RandomState(self._masks),
             "copies": RandomState(self._copies),
             "spans": RandomState(self._spans),
@@ -205,8 +202,8 @@ class Training:
 
     def _draw(self, epoch: int, batch: int) -> Tensor:
         """Rows of this batch. The order depends on seed and epoch alone, so a run can resume."""
-        self._order.manual_seed(hash((self._seed, epoch)) % 2**31)
-        order = torch.randperm(len(self.task.train), generator=self._order)
+        drawn = torch.Generator().manual_seed(hash((self._seed, epoch)) % 2**31)
+        order = torch.randperm(len(self.task.train), generator=drawn)
         return order[batch * self.config.batch_size : (batch + 1) * self.config.batch_size]
 
 
