@@ -6,9 +6,12 @@ import math
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Bool, Float, Int, Shaped
+from jaxtyping import Bool, Float, Int, Real, Shaped
+from scipy.ndimage import gaussian_filter1d
+from scipy.special import gammaln
 from sklearn.decomposition import PCA
 from sklearn.linear_model import Ridge
+from sklearn.model_selection import KFold, cross_val_score
 from sklearn.neighbors import NearestNeighbors
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -348,3 +351,255 @@ def principal_components(
         raise ValueError(f"n must lie in 1..{min(train.shape)} for shape {train.shape}, got {n}")
     model = PCA(n_components=n, svd_solver="full").fit(train)
     return tuple(model.transform(_require_finite("data", part)) for part in (train, *others))
+
+
+# --- rates of single trials: the metrics of the Neural Latents Benchmark -----------------------
+
+# A rate of 0 makes any spike impossible. The benchmark puts this in its place, in spikes per bin.
+SMALLEST_RATE = 1e-9
+
+
+def poisson_nll(
+    rates: Float[np.ndarray, "*axes"], spikes: Real[np.ndarray, "*axes"]
+) -> Float[np.ndarray, "*axes"]:
+    """Negative log-likelihood of spike counts under Poisson rates, entry by entry, in nats.
+
+    Args:
+        rates: expected spikes per bin; 0 counts as 1e-9.
+        spikes: counts of the same shape; NaN marks what was not recorded.
+
+    Returns:
+        lambda - x ln lambda + ln Gamma(x + 1); 0 where the count is NaN.
+
+    Raises:
+        ValueError: if shapes differ, a rate is negative or not finite, or a count is negative.
+
+    Source: Pei et al. (2021), Neural Latents Benchmark, eq. of bits per spike.
+    """
+    rates, spikes = np.asarray(rates, float), np.asarray(spikes, float)
+    if rates.shape != spikes.shape:
+        raise ValueError(
+            f"rates and spikes must have one shape, got {rates.shape} and {spikes.shape}"
+        )
+    if not np.isfinite(rates).all() or (rates < 0).any():
+        raise ValueError("rates must be finite and not negative; pass rates, not their logarithms")
+    seen = np.isfinite(spikes)
+    if (spikes[seen] < 0).any() or np.isinf(spikes).any():
+        raise ValueError("spikes must be finite counts, 0 or greater; NaN marks missing ones")
+    counts = np.where(seen, spikes, 0.0)
+    floor = np.where(rates == 0, SMALLEST_RATE, rates)
+    return np.where(seen, floor - counts * np.log(floor) + gammaln(counts + 1), 0.0)
+
+
+def bits_per_spike(
+    rates: Float[np.ndarray, "*axes neurons"], spikes: Real[np.ndarray, "*axes neurons"]
+) -> float:
+    """How many bits a spike rates tell beyond the mean count of each neuron.
+
+    The mean is that over the very spikes that are scored, and all neurons are pooled: a neuron
+    that fires much counts much.
+
+    Args:
+        rates: expected spikes per bin, neurons last.
+        spikes: counts of the same shape; NaN marks what was not recorded.
+
+    Returns:
+        (NLL(mean counts) - NLL(rates)) / (ln 2 sum x). 0 is no better than the means; the value
+        has no upper bound of 1.
+
+    Raises:
+        ValueError: as `poisson_nll`; if there is no spike, or a neuron was never recorded.
+
+    Source: Pei et al. (2021), Neural Latents Benchmark.
+    """
+    counts = np.asarray(spikes, float)
+    loss = poisson_nll(rates, counts).sum()
+    axes = tuple(range(counts.ndim - 1))
+    recorded = np.isfinite(counts).sum(axis=axes)
+    if not recorded.all():
+        raise ValueError("a neuron has no recorded bin; leave it out of rates and spikes")
+    total = np.nansum(counts)
+    if total == 0:
+        raise ValueError("there is not one spike, so bits per spike are undefined; pass more bins")
+    mean = np.nansum(counts, axis=axes) / recorded
+    null = poisson_nll(np.broadcast_to(mean, counts.shape), counts).sum()
+    return float((null - loss) / (np.log(2) * total))
+
+
+def co_bps(
+    rates: Float[np.ndarray, "trials bins neurons"],
+    spikes: Real[np.ndarray, "trials bins neurons"],
+    n_held_in: int,
+    n_observed: int | None = None,
+) -> float:
+    """Co-smoothing: bits per spike of the held-out neurons in the observed bins.
+
+    Args:
+        rates: expected spikes per bin of all neurons, held-in ones first.
+        spikes: counts of the same shape.
+        n_held_in: number of neurons that the model saw.
+        n_observed: number of bins that it saw; `None` for all.
+
+    Raises:
+        ValueError: if no neuron is held out, or as `bits_per_spike`.
+
+    Source: Pei et al. (2021), Neural Latents Benchmark.
+    """
+    n_observed = _part("n_observed", n_observed, np.shape(rates)[1])
+    if not 0 <= n_held_in < np.shape(rates)[2]:
+        raise ValueError(
+            f"n_held_in must lie in 0..{np.shape(rates)[2] - 1} so that a neuron is held out, "
+            f"got {n_held_in}"
+        )
+    part = np.s_[:, :n_observed, n_held_in:]
+    return bits_per_spike(np.asarray(rates)[part], np.asarray(spikes)[part])
+
+
+def fp_bps(
+    rates: Float[np.ndarray, "trials bins neurons"],
+    spikes: Real[np.ndarray, "trials bins neurons"],
+    n_observed: int,
+) -> float:
+    """Forward prediction: bits per spike of all neurons in the bins after the observed ones.
+
+    Raises:
+        ValueError: if there is no such bin, or as `bits_per_spike`.
+
+    Source: Pei et al. (2021), Neural Latents Benchmark.
+    """
+    if not 0 <= n_observed < np.shape(rates)[1]:
+        raise ValueError(
+            f"n_observed must lie in 0..{np.shape(rates)[1] - 1} so that a bin is left, "
+            f"got {n_observed}"
+        )
+    return bits_per_spike(np.asarray(rates)[:, n_observed:], np.asarray(spikes)[:, n_observed:])
+
+
+def _part(name: str, value: int | None, whole: int) -> int:
+    if value is None:
+        return whole
+    if not 1 <= value <= whole:
+        raise ValueError(f"{name} must lie in 1..{whole}, got {value}")
+    return value
+
+
+def velocity_r2(
+    train_rates: Float[np.ndarray, "train_rows neurons"],
+    train_velocity: Float[np.ndarray, "train_rows 2"],
+    rates: Float[np.ndarray, "rows neurons"],
+    velocity: Float[np.ndarray, "rows 2"],
+) -> float:
+    """How well hand velocity is read from rates of the same bin: ridge regression, no history.
+
+    The penalty is the best of nine from 1e-4 to 1e4, by 5-fold cross-validation of the training
+    rows in their order.
+
+    Args:
+        train_rates: rates of the training bins; trials one after another.
+        train_velocity: x and y of the same bins; rows with NaN are dropped.
+        rates: rates of the bins to score.
+        velocity: x and y of these; rows with NaN are dropped.
+
+    Returns:
+        Mean of the R2 of x and that of y.
+
+    Raises:
+        ValueError: if shapes disagree, a rate is not finite, or too few rows are left.
+
+    Source: Pei et al. (2021), Neural Latents Benchmark.
+    """
+    sets = []
+    for name, x, y in (("train", train_rates, train_velocity), ("test", rates, velocity)):
+        x = _require_finite(f"{name} rates", x)
+        y = np.asarray(y, float)
+        if x.ndim != 2 or y.shape != (len(x), 2):
+            raise ValueError(
+                f"{name} rates must be (rows, neurons) and velocity (rows, 2), "
+                f"got {x.shape} and {y.shape}"
+            )
+        kept = np.isfinite(y).all(axis=1)
+        if kept.sum() < 5:
+            raise ValueError(f"{name}: {kept.sum()} rows with a velocity are left, 5 are needed")
+        sets.append((x[kept], y[kept]))
+    (x, y), (x_test, y_test) = sets
+    scores = [
+        cross_val_score(Ridge(alpha=alpha), x, y, cv=KFold(5)).mean()
+        for alpha in np.logspace(-4, 4, 9)
+    ]
+    best = Ridge(alpha=np.logspace(-4, 4, 9)[int(np.argmax(scores))]).fit(x, y)
+    return float(best.score(x_test, y_test))
+
+
+def psth(
+    spikes: Real[np.ndarray, "trials time neurons"],
+    condition: Int[np.ndarray, " trials"],
+    *,
+    sd: float,
+    per_bin: int = 1,
+) -> Float[np.ndarray, "conditions bins neurons"]:
+    """Mean response to each condition: counts smoothed in time, summed to bins, averaged.
+
+    Args:
+        spikes: counts in fine steps (1 ms in the benchmark).
+        condition: label of each trial.
+        sd: standard deviation of the Gaussian, in steps; its window ends at 3 sd. 0: no smoothing.
+        per_bin: steps in a bin; steps beyond the last whole bin are dropped.
+
+    Returns:
+        Expected spikes per bin; conditions in the order of their labels.
+
+    Raises:
+        ValueError: if a value is not finite, or sizes leave no bin.
+
+    Source: Pei et al. (2021), Neural Latents Benchmark (sd 40 to 70 ms).
+    """
+    spikes = _require_finite("spikes", spikes).astype(float)
+    condition = _require_labels("condition", condition, len(spikes))
+    if sd < 0 or not 1 <= per_bin <= spikes.shape[1]:
+        raise ValueError(
+            f"sd must be 0 or greater and per_bin in 1..{spikes.shape[1]}, got {sd} and {per_bin}"
+        )
+    if sd > 0:
+        spikes = gaussian_filter1d(spikes, sd, axis=1, radius=int(3 * sd), mode="constant")
+    n_bins = spikes.shape[1] // per_bin
+    binned = spikes[:, : n_bins * per_bin].reshape(len(spikes), n_bins, per_bin, -1).sum(axis=2)
+    return np.stack([binned[condition == label].mean(axis=0) for label in np.unique(condition)])
+
+
+def psth_r2(
+    rates: Float[np.ndarray, "trials bins neurons"],
+    condition: Int[np.ndarray, " trials"],
+    true_psth: Float[np.ndarray, "conditions bins neurons"],
+) -> float:
+    """How well rates, averaged over the trials of a condition, follow the true mean response.
+
+    Args:
+        rates: expected spikes per bin of single trials.
+        condition: index into `true_psth` for each trial.
+        true_psth: mean response to each condition, in spikes per bin.
+
+    Returns:
+        R2 of each neuron over all bins of all conditions that occur, averaged over neurons.
+
+    Raises:
+        ValueError: if shapes disagree, a value is not finite, or a neuron's mean response is
+            constant.
+
+    Source: Pei et al. (2021), Neural Latents Benchmark.
+    """
+    rates, true_psth = _require_finite("rates", rates), _require_finite("true_psth", true_psth)
+    condition = _require_labels("condition", condition, len(rates))
+    if rates.ndim != 3 or rates.shape[1:] != true_psth.shape[1:]:
+        raise ValueError(
+            "rates and true_psth must agree in bins and neurons, got "
+            f"{rates.shape} and {true_psth.shape}"
+        )
+    if condition.min() < 0 or condition.max() >= len(true_psth):
+        raise ValueError(f"condition must lie in 0..{len(true_psth) - 1}, the rows of true_psth")
+    labels = np.unique(condition)
+    predicted = np.concatenate([rates[condition == label].mean(axis=0) for label in labels])
+    truth = np.concatenate(list(true_psth[labels]))
+    variance = truth.var(axis=0)
+    if (variance == 0).any():
+        raise ValueError("a neuron's mean response is constant, so R2 is undefined; leave it out")
+    return float(np.mean(1 - ((truth - predicted) ** 2).mean(axis=0) / variance))

@@ -40,6 +40,12 @@ COLOURS: dict[str, str] = {
     "content": "#0072B2",
     "style": "#D55E00",
     "vae": "#CC79A7",
+    # rates of single trials
+    "glm": "#56B4E9",
+    "ndt": "#0072B2",
+    "identity": "#E69F00",
+    "stndt": "#D55E00",
+    "contrast": "#CC79A7",
     # distribution alignment
     "hiwa": "#D55E00",
     "hiwa_ssc": "#E69F00",

@@ -333,6 +333,7 @@ def test_damaged_checkpoint_is_refused(tmp_path_factory, data):
 
 def test_checkpoint_never_runs_code(tmp_path):
     """A checkpoint made by someone else, checksum and all, may not execute anything."""
+
     class Bomb:
         def __reduce__(self):
             return os.mkdir, (str(tmp_path / "exploded"),)

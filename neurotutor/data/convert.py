@@ -22,6 +22,7 @@ from scipy.io.matlab import MatReadError
 
 from neurotutor.data.causal import from_netsim_subjects, from_runoff_tables
 from neurotutor.data.mnist import from_idx
+from neurotutor.data.nlb import from_csv
 from neurotutor.data.registry import CorruptData, read_arrays
 from neurotutor.data.text import from_utf8, from_utf8_short
 
@@ -302,6 +303,7 @@ CONVERTERS: dict[str, Callable[..., Arrays]] = {
     "runoff-tables": from_runoff_tables,
     "text": from_utf8,
     "text-short": from_utf8_short,
+    "maze-csv": from_csv,
 }
 
 

@@ -353,9 +353,7 @@ def test_learning_from_zero_ends_at_the_perceptrons_signs(halfspace):
 def test_learning_from_a_wrong_start_turns_the_signs_round(halfspace):
     wrong = torch.tensor([[1.0, -1.0], [-1.0, 1.0]])
     config = pr.RuleConfig.learning(learning_rate=0.1)
-    learned = pr.learn_rule(
-        halfspace.x, halfspace.labels, config, n_steps=150, start=wrong, seed=1
-    )
+    learned = pr.learn_rule(halfspace.x, halfspace.labels, config, n_steps=150, start=wrong, seed=1)
     assert torch.equal(learned.output_rule.sign(), -wrong)
 
 
@@ -386,7 +384,12 @@ def test_a_rule_network_spells_out_a_table(halfspace):
 def test_the_output_rule_can_be_held(halfspace):
     config = pr.RuleConfig.learning(rounds=2, batch_size=50)
     learned = pr.learn_rule(
-        halfspace.x, halfspace.labels, config, n_steps=3, start="perceptron", learn_output=False,
+        halfspace.x,
+        halfspace.labels,
+        config,
+        n_steps=3,
+        start="perceptron",
+        learn_output=False,
         seed=0,
     )
     assert torch.equal(learned.output_rule, pr.perceptron_rule(2))
@@ -454,7 +457,8 @@ def test_images_become_a_task():
     assert 0 <= float(task.x.min()) < float(task.x.max()) <= 1
     assert task.n_classes == 10
     row = next(
-        i for i, each in enumerate(images.train.reshape(len(images.train), -1))
+        i
+        for i, each in enumerate(images.train.reshape(len(images.train), -1))
         if np.array_equal(each / 16, task.x[0].numpy())
     )
     assert images.train_labels[row] == int(task.labels[0])

@@ -305,7 +305,9 @@ def test_gradient_training_keeps_masks_and_learns():
     assert torch.equal(net.input_weights, before)
     assert (trained.input_weights - before)[net.input_mask].abs().max() > 0
     assert {name for name, _ in trained.named_parameters()} == {
-        "input_weights", "graph_weights", "output_weights"
+        "input_weights",
+        "graph_weights",
+        "output_weights",
     }
 
 
@@ -355,6 +357,7 @@ def test_equation_replicator():
     mean = [epsilon * sum(2 * value - 1 for value in row) for row in x]
     slow = np.zeros_like(x)
     for k, i in np.ndindex(x.shape):
+
         def at(shift, k=k):
             moved = list(mean)
             moved[k] += shift
@@ -486,9 +489,7 @@ def test_bad_input(unchecked):
 # --- on the real images ----------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("name", "least"), [(mnist.MNIST, 0.72), (mnist.FASHION_MNIST, 0.60)]
-)
+@pytest.mark.parametrize(("name", "least"), [(mnist.MNIST, 0.72), (mnist.FASHION_MNIST, 0.60)])
 def test_a_rule_from_half_spaces_trains_a_network_on_images(name, least):
     images = mnist.load(recording(name))
     simple = pr.halfspace(n_train=3000, n_test=10, seed=0)
@@ -497,9 +498,9 @@ def test_a_rule_from_half_spaces_trains_a_network_on_images(name, least):
     for seed in range(3):
         task = pr.from_images(images, n_train=5000, n_test=2000, seed=seed)
         net = pr.RuleNetwork(784, 10, pr.RuleConfig.tutorial(), output_rule=rule, seed=seed)
-        accuracy.append(net.fit(task.x, task.labels, seed=seed).score(
-            task.x_test, task.labels_test
-        ))
+        accuracy.append(
+            net.fit(task.x, task.labels, seed=seed).score(task.x_test, task.labels_test)
+        )
     assert np.mean(accuracy) >= least
 
 

@@ -20,8 +20,10 @@ def as_inputs(x: Tensor, n_inputs: int, *, name: str = "x", batched: bool = True
         ValueError: for a wrong shape, an empty batch, NaN or infinity.
     """
     if not isinstance(x, Tensor) or not x.is_floating_point():
-        raise TypeError(f"{name} must be a floating-point tensor, got {type(x).__name__}: "
-                        "pass torch.as_tensor(values, dtype=torch.float32)")
+        raise TypeError(
+            f"{name} must be a floating-point tensor, got {type(x).__name__}: "
+            "pass torch.as_tensor(values, dtype=torch.float32)"
+        )
     right = x.ndim >= 1 and x.shape[-1] == n_inputs and (batched or x.ndim == 1)
     if not right or x.numel() == 0:
         form = f"(..., {n_inputs})" if batched else f"({n_inputs},)"

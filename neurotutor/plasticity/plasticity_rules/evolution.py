@@ -202,7 +202,9 @@ def evolve_population(
         ValueError: if selection is too strong, or sizes are not positive.
     """
     for name, size in (
-        ("n_individuals", n_individuals), ("n_genes", n_genes), ("n_generations", n_generations)
+        ("n_individuals", n_individuals),
+        ("n_genes", n_genes),
+        ("n_generations", n_generations),
     ):
         as_count(name, size)
     rng = np.random.default_rng(seed)

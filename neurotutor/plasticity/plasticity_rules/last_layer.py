@@ -230,9 +230,7 @@ class ClosedForm(NamedTuple):
     error: float
 
 
-def _errors(
-    features: Tensor, labels: Tensor, entries: Tensor
-) -> Tensor:
+def _errors(features: Tensor, labels: Tensor, entries: Tensor) -> Tensor:
     wanted = functional.one_hot(labels, features.shape[1]).to(features)
     return features @ entries - wanted
 

@@ -219,9 +219,7 @@ def learn_rule(
             f"batch_size is {config.batch_size}, but there are {len(x)} examples: lower it"
         )
     generator = torch.Generator().manual_seed(seed)
-    network = RuleNetwork(
-        x.shape[-1], n_classes, config, seed=seed, dtype=x.dtype, device=x.device
-    )
+    network = RuleNetwork(x.shape[-1], n_classes, config, seed=seed, dtype=x.dtype, device=x.device)
     output = TableRule(_start(start, config, generator)).to(x)
     graph = None
     if learn_graph:

@@ -395,9 +395,7 @@ class RuleNetwork(nn.Module):
         return self.config.step_size * by_pattern[:, patterns]
 
     @torch.no_grad()
-    def step(
-        self, x: Float[Tensor, "inputs"], label: int, state: State | None = None
-    ) -> Step:
+    def step(self, x: Float[Tensor, "inputs"], label: int, state: State | None = None) -> Step:
         """Show one example, and let the rules change the weights.
 
         Args:

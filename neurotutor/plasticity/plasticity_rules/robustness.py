@@ -177,7 +177,11 @@ def robust_curve(
         standing = broken_at.isinf().nonzero()[:, 0]
         if radius > 0 and len(standing):
             tried = attack(
-                scores, x[standing], labels[standing], radius, n_steps=n_steps,
+                scores,
+                x[standing],
+                labels[standing],
+                radius,
+                n_steps=n_steps,
                 step_scale=step_scale,
             )
             with torch.no_grad():
