@@ -10,18 +10,13 @@ of 32 units; they come from another machine.
 from __future__ import annotations
 
 import argparse
-import json
-import statistics
 import sys
-import time
-from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 import torch
 from torch.nn.functional import cross_entropy
 
-from benchmarks.assemblies import machine
+from benchmarks import common
 from neurotutor import runtime
 from neurotutor.dynamics import aelle
 from neurotutor.dynamics.lyapunov_rnn import uniform
@@ -63,15 +58,6 @@ def alone(
         return float(cross_entropy(head(net(digits.test)[0][:, -1]), digits.test_labels))
 
 
-def timed(call: Callable[[], object], repeats: int) -> dict[str, float]:
-    seconds = []
-    for _ in range(repeats):
-        start = time.process_time()
-        call()
-        seconds.append(time.process_time() - start)
-    return {"median_s": statistics.median(seconds), "min_s": min(seconds), "max_s": max(seconds)}
-
-
 def population_rows(options: argparse.Namespace) -> dict[str, dict]:
     """Seconds for the whole stack, and for as many networks one at a time (extrapolated)."""
     digits, rows = aelle.row_digits(), {}
@@ -84,11 +70,11 @@ def population_rows(options: argparse.Namespace) -> dict[str, dict]:
         gap = abs(found / float(trained.losses[1, 0]) - 1)
         if gap > AGREEMENT:
             raise SystemExit(f"{kind}: losses differ by {gap:.2g}, so no time is quoted")
-        stacked = timed(
+        stacked = common.timed(
             lambda c=cell, r=readout: aelle.train_population(c, r, digits, config, seed=0),
             options.repeats,
         )
-        single = timed(
+        single = common.timed(
             lambda k=kind, c=cell[0], r=readout[0]: alone(k, c, r, digits, config, 0),
             options.repeats,
         )
@@ -113,7 +99,10 @@ def autoencoder_row(options: argparse.Namespace) -> dict:
         models = [aelle.SpectrumAutoencoder(config, seed=seed) for seed in range(count)]
         aelle.fit_many(models, [x[:420]] * count, [slope[:420]] * count, [held] * count)
 
-    one, ten = timed(lambda: fit(1), options.repeats), timed(lambda: fit(10), options.repeats)
+    one, ten = (
+        common.timed(lambda: fit(1), options.repeats),
+        common.timed(lambda: fit(10), options.repeats),
+    )
     return {"one": one, "ten": ten, "speed_up": 10 * one["median_s"] / ten["median_s"]}
 
 
@@ -127,8 +116,8 @@ def force_row(options: argparse.Namespace) -> dict:
         for run in range(len(gains)):
             aelle.force_train(*(each[run : run + 1] for each in nets), config, seed=0)
 
-    together = timed(lambda: aelle.force_train(*nets, config, seed=0), options.repeats)
-    apart = timed(one_by_one, options.repeats)
+    together = common.timed(lambda: aelle.force_train(*nets, config, seed=0), options.repeats)
+    apart = common.timed(one_by_one, options.repeats)
     return {
         "runs": len(gains),
         "epoch_together": together,
@@ -138,17 +127,16 @@ def force_row(options: argparse.Namespace) -> dict:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--repeats", type=int, default=1)
-    parser.add_argument("--networks", type=int, default=100)
-    parser.add_argument("--epochs", type=int, default=10)
-    parser.add_argument("--stage-epochs", type=int, default=150)
-    parser.add_argument("--force-seeds", type=int, default=6)
-    parser.add_argument("--out", type=Path, default=Path("_build/bench/aelle.json"))
-    options = parser.parse_args(arguments)
+    def more(parser: argparse.ArgumentParser) -> None:
+        parser.add_argument("--networks", type=int, default=100)
+        parser.add_argument("--epochs", type=int, default=10)
+        parser.add_argument("--stage-epochs", type=int, default=150)
+        parser.add_argument("--force-seeds", type=int, default=6)
+
+    options = common.options(__doc__, "aelle", arguments, repeats=1, extend=more)
     torch.set_num_threads(1)
     record = {
-        "machine": machine(),
+        "machine": common.machine(),
         "environment": {**runtime.environment(), "device": "cpu"},
         "seed": 0,
         "repeats": options.repeats,
@@ -172,9 +160,7 @@ def main(arguments: list[str] | None = None) -> int:
     )
     for name in ("autoencoder", "force"):
         print(f"{name}: speed-up {record[name]['speed_up']:.1f}")
-    options.out.parent.mkdir(parents=True, exist_ok=True)
-    options.out.write_text(json.dumps(record, indent=2) + "\n")
-    print(f"written: {options.out}")
+    common.save(record, options.out)
     return 0
 
 

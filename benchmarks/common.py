@@ -57,6 +57,11 @@ def interleave(
     return {name: summary(values) for name, values in seconds.items()}
 
 
+def timed(call: Callable[[], object], repeats: int) -> dict[str, float]:
+    """CPU seconds of one version, run `repeats` times."""
+    return interleave({"": call}, repeats)[""]
+
+
 def summary(seconds: Sequence[float]) -> dict[str, float]:
     """Median, smallest and largest of some times, in the unit that came in."""
     return {"median_s": statistics.median(seconds), "min_s": min(seconds), "max_s": max(seconds)}

@@ -11,17 +11,13 @@ the package give the same exponents.
 from __future__ import annotations
 
 import argparse
-import json
-import statistics
 import sys
-import time
 from collections.abc import Callable
-from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from benchmarks.assemblies import machine
+from benchmarks import common
 from neurotutor.dynamics import lyapunov_rnn as lyap
 from neurotutor.dynamics.lyapunov_rnn import lyapunov_spectrum
 
@@ -59,28 +55,17 @@ def by_diagonal_matrices(cell: lyap.LSTM, x: Tensor, k: int) -> Tensor:
     return (total / x.shape[1]).mean(dim=0)
 
 
-def timed(call: Callable[[], object], repeats: int) -> dict[str, float]:
-    call()
-    seconds = []
-    for _ in range(repeats):
-        start = time.process_time()
-        call()
-        seconds.append(time.process_time() - start)
-    return {"median_s": statistics.median(seconds), "min_s": min(seconds), "max_s": max(seconds)}
-
-
 def ours(kind: str, n: int, steps: int, **options) -> Callable[[], object]:
     cell, x = workload(kind, n, steps, options.pop("dtype", torch.float32))
     return lambda: lyapunov_spectrum(cell, inputs=x, keep_history=False, **options)
 
 
 def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--repeats", type=int, default=5)
-    parser.add_argument("--steps", type=int, default=500)
-    parser.add_argument("--largest", type=int, default=256, help="units of the cost curve")
-    parser.add_argument("--out", type=Path, default=Path("_build/bench/lyapunov_rnn.json"))
-    options = parser.parse_args(arguments)
+    def more(parser: argparse.ArgumentParser) -> None:
+        parser.add_argument("--steps", type=int, default=500)
+        parser.add_argument("--largest", type=int, default=256, help="units of the cost curve")
+
+    options = common.options(__doc__, "lyapunov_rnn", arguments, repeats=5, extend=more)
     torch.set_num_threads(1)
     repeats, steps = options.repeats, options.steps
 
@@ -92,19 +77,19 @@ def main(arguments: list[str] | None = None) -> int:
         raise SystemExit(f"the exponents differ by {gap:.1e}, so no time is quoted")
 
     record: dict = {
-        "machine": machine() | {"torch": torch.__version__},
+        "machine": common.machine() | {"torch": torch.__version__},
         "seeds": [0],
         "repeats": repeats,
         "steps": steps,
         "published_s": PUBLISHED_S,
         "largest_difference": gap,
-        "rival_full": timed(lambda: by_diagonal_matrices(cell, x, 64), max(1, repeats // 2)),
-        "full": timed(ours("lstm", 64, steps, state="h"), repeats),
-        "few": timed(ours("lstm", 64, steps, state="h", k=16), repeats),
-        "full_state_128": timed(ours("lstm", 64, steps), repeats),
-        "full_state_10": timed(ours("lstm", 64, steps, k=10), repeats),
-        "tanh_64": timed(ours("tanh", 64, steps), repeats),
-        "gru_64": timed(ours("gru", 64, steps), repeats),
+        "rival_full": common.timed(lambda: by_diagonal_matrices(cell, x, 64), max(1, repeats // 2)),
+        "full": common.timed(ours("lstm", 64, steps, state="h"), repeats),
+        "few": common.timed(ours("lstm", 64, steps, state="h", k=16), repeats),
+        "full_state_128": common.timed(ours("lstm", 64, steps), repeats),
+        "full_state_10": common.timed(ours("lstm", 64, steps, k=10), repeats),
+        "tanh_64": common.timed(ours("tanh", 64, steps), repeats),
+        "gru_64": common.timed(ours("gru", 64, steps), repeats),
     }
     for name in (
         "rival_full",
@@ -132,13 +117,13 @@ def main(arguments: list[str] | None = None) -> int:
     sizes = [n for n in (32, 64, 128, 256) if n <= options.largest]
     record["per_step_by_size_s"] = {
         str(n): {
-            name: timed(ours("lstm", n, short, state="h", k=k), 2)["min_s"] / short
+            name: common.timed(ours("lstm", n, short, state="h", k=k), 2)["min_s"] / short
             for name, k in (("full", None), ("k16", 16))
         }
         for n in sizes
     }
     record["per_step_by_k_s"] = {
-        str(k): timed(ours("lstm", 128, short, state="h", k=k), 2)["min_s"] / short
+        str(k): common.timed(ours("lstm", 128, short, state="h", k=k), 2)["min_s"] / short
         for k in (1, 8, 16, 32, 64, 128)
     }
     for n, row in record["per_step_by_size_s"].items():
@@ -147,9 +132,7 @@ def main(arguments: list[str] | None = None) -> int:
         )
     for k, seconds in record["per_step_by_k_s"].items():
         print(f"n = 128, k = {k:>4}: {1e3 * seconds:8.2f} ms/step")
-    options.out.parent.mkdir(parents=True, exist_ok=True)
-    options.out.write_text(json.dumps(record, indent=2) + "\n")
-    print(f"written: {options.out}")
+    common.save(record, options.out)
     return 0
 
 

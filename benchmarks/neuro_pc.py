@@ -10,14 +10,12 @@ agree.
 from __future__ import annotations
 
 import argparse
-import json
 import sys
-from pathlib import Path
 
 import numpy as np
 
-from benchmarks.assemblies import machine
-from benchmarks.tpc import published, reference_skeleton, timed, version
+from benchmarks import common
+from benchmarks.tpc import published, reference_skeleton, version
 from neurotutor.connectomes import neuro_pc
 from neurotutor.connectomes.neuro_pc import NeuroPC, NeuroPcConfig
 from neurotutor.data import causal_series
@@ -39,15 +37,15 @@ def ensemble_of_four(repeats: int) -> dict:
     every = neuro_pc.windows(series, 1)
     excerpts = [every[start : start + ENSEMBLE.rows] for start in fitted.starts_]
     row = {
-        "ours": timed(lambda: NeuroPC(ENSEMBLE, seed=SEED).fit(series), repeats),
-        "causal_learn": timed(
+        "ours": common.timed(lambda: NeuroPC(ENSEMBLE, seed=SEED).fit(series), repeats),
+        "causal_learn": common.timed(
             lambda: [reference_skeleton(each, ENSEMBLE.alpha) for each in excerpts], 1
         ),
     }
     if published() is not None:
         from timeawarepc.tpc import cfc_tpc
 
-        row["timeawarepc"] = timed(
+        row["timeawarepc"] = common.timed(
             lambda: cfc_tpc(
                 series,
                 maxdelay=1,
@@ -69,19 +67,18 @@ def single_run(series: np.ndarray, repeats: int) -> dict:
     if not np.array_equal(graph | graph.T, reference_skeleton(every, SINGLE.alpha)):
         raise SystemExit(f"{series.shape}: the skeleton differs from causal-learn's, so no times")
     return {
-        "ours": timed(lambda: NeuroPC(SINGLE).fit(series), repeats),
-        "causal_learn": timed(
+        "ours": common.timed(lambda: NeuroPC(SINGLE).fit(series), repeats),
+        "causal_learn": common.timed(
             lambda: reference_skeleton(every, SINGLE.alpha), max(1, repeats // 3)
         ),
     }
 
 
 def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--repeats", type=int, default=9)
-    parser.add_argument("--sizes", type=int, nargs="+", default=[10, 20, 50])
-    parser.add_argument("--out", type=Path, default=Path("_build/bench/neuro_pc.json"))
-    options = parser.parse_args(arguments)
+    def more(parser: argparse.ArgumentParser) -> None:
+        parser.add_argument("--sizes", type=int, nargs="+", default=[10, 20, 50])
+
+    options = common.options(__doc__, "neuro_pc", arguments, repeats=9, extend=more)
     rows = {
         "ensemble 25 x 50, 4 neurons": ensemble_of_four(options.repeats),
         "single run, 4 neurons": single_run(
@@ -99,7 +96,7 @@ def main(arguments: list[str] | None = None) -> int:
             if name in row:
                 row[f"times_{name}"] = row[name]["median_s"] / row["ours"]["median_s"]
     record = {
-        "machine": machine(),
+        "machine": common.machine(),
         "seed": SEED,
         "versions": {name: version(name) for name in ("timeawarepc", "causal-learn", "rpy2")},
         "rows": rows,
@@ -110,9 +107,7 @@ def main(arguments: list[str] | None = None) -> int:
             if f"times_{peer}" in row:
                 line += f"   {peer} {row[f'times_{peer}']:6.0f} times"
         print(line)
-    options.out.parent.mkdir(parents=True, exist_ok=True)
-    options.out.write_text(json.dumps(record, indent=2) + "\n")
-    print(f"written: {options.out}")
+    common.save(record, options.out)
     return 0
 
 

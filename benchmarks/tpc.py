@@ -12,17 +12,13 @@ from __future__ import annotations
 
 import argparse
 import importlib.metadata
-import json
-import statistics
 import sys
-import time
 from collections.abc import Callable
-from pathlib import Path
 from unittest.mock import MagicMock
 
 import numpy as np
 
-from benchmarks.assemblies import machine
+from benchmarks import common
 from neurotutor.connectomes import tpc
 from neurotutor.connectomes.tpc import TPC, TpcConfig
 from neurotutor.data import causal_series
@@ -69,20 +65,6 @@ def reference_skeleton(samples: np.ndarray, alpha: float = 0.05) -> np.ndarray:
     return (graph != 0) | (graph.T != 0)
 
 
-def timed(call: Callable, repeats: int) -> dict[str, float]:
-    seconds = []
-    for _ in range(repeats):
-        start = time.process_time()
-        call()
-        seconds.append(time.process_time() - start)
-    return {
-        "median_s": statistics.median(seconds),
-        "min_s": min(seconds),
-        "max_s": max(seconds),
-        "repeats": repeats,
-    }
-
-
 def version(package: str) -> str:
     try:
         return importlib.metadata.version(package)
@@ -105,13 +87,13 @@ def compare(n_neurons: int, repeats: int, peer: Callable | None) -> dict:
         "neurons": n_neurons,
         "tpr": found.tpr,
         "fpr": found.fpr,
-        "ours": timed(lambda: TPC(ONCE).fit(made.values), repeats),
-        "causal_learn": timed(lambda: reference_skeleton(samples), max(1, repeats // 3)),
+        "ours": common.timed(lambda: TPC(ONCE).fit(made.values), repeats),
+        "causal_learn": common.timed(lambda: reference_skeleton(samples), max(1, repeats // 3)),
     }
     row["times_causal_learn"] = row["causal_learn"]["median_s"] / row["ours"]["median_s"]
     if peer is not None:
         graphs: list[np.ndarray] = []
-        seconds = timed(lambda: graphs.append(np.asarray(peer(made.values)[0], bool)), 1)
+        seconds = common.timed(lambda: graphs.append(np.asarray(peer(made.values)[0], bool)), 1)
         theirs = tpc.score(graphs[0], made.adjacency)
         row["timeawarepc"] = seconds | {"tpr": theirs.tpr, "fpr": theirs.fpr}
         row["times_timeawarepc"] = row["timeawarepc"]["median_s"] / row["ours"]["median_s"]
@@ -119,27 +101,30 @@ def compare(n_neurons: int, repeats: int, peer: Callable | None) -> dict:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--repeats", type=int, default=9)
-    parser.add_argument("--sizes", type=int, nargs="+", default=[10, 20, 50])
-    parser.add_argument("--curve", type=int, nargs="+", default=[5, 10, 20, 50, 100, 200])
-    parser.add_argument("--out", type=Path, default=Path("_build/bench/tpc.json"))
-    options = parser.parse_args(arguments)
+    def more(parser: argparse.ArgumentParser) -> None:
+        parser.add_argument("--sizes", type=int, nargs="+", default=[10, 20, 50])
+        parser.add_argument("--curve", type=int, nargs="+", default=[5, 10, 20, 50, 100, 200])
+
+    options = common.options(__doc__, "tpc", arguments, repeats=9, extend=more)
     peer = published()
     four = causal_series.simulate("linear", seed=SEED).values
     curved = causal_series.simulate("nonlinear", noise=np.pi, seed=SEED).values
     record = {
-        "machine": machine(),
+        "machine": common.machine(),
         "seed": SEED,
         "versions": {name: version(name) for name in ("timeawarepc", "causal-learn", "rpy2")},
         "compared": [compare(size, options.repeats, peer) for size in options.sizes],
-        "subsamples_25_of_4_neurons": timed(lambda: TPC(TpcConfig()).fit(four), options.repeats),
-        "kernel_4_neurons": timed(
+        "subsamples_25_of_4_neurons": common.timed(
+            lambda: TPC(TpcConfig()).fit(four), options.repeats
+        ),
+        "kernel_4_neurons": common.timed(
             lambda: TPC(TpcConfig.tutorial(test="hsic")).fit(curved), options.repeats
         ),
         "curve": [
             {"neurons": size}
-            | timed(lambda values=values: TPC(ONCE).fit(values), max(1, options.repeats // 3))
+            | common.timed(
+                lambda values=values: TPC(ONCE).fit(values), max(1, options.repeats // 3)
+            )
             for size in options.curve
             for values in [causal_series.random_var(size, seed=SEED).values]
         ],
@@ -155,9 +140,7 @@ def main(arguments: list[str] | None = None) -> int:
     for key in ("subsamples_25_of_4_neurons", "kernel_4_neurons"):
         print(f"{key}: {record[key]['median_s']:.3f} s")
     print("curve: " + ", ".join(f"{r['neurons']}: {r['median_s']:.3f} s" for r in record["curve"]))
-    options.out.parent.mkdir(parents=True, exist_ok=True)
-    options.out.write_text(json.dumps(record, indent=2) + "\n")
-    print(f"written: {options.out}")
+    common.save(record, options.out)
     return 0
 
 
