@@ -336,6 +336,16 @@ def test_identity_mixing_is_the_temporal_layer_and_a_residual():
     assert relative_error(model(x), model.decoder(model.norm(z))) < 1e-6
 
 
+def test_uniform_mixing_adds_the_mean_neuron():
+    model = STNDT(6, 8, replace(TINY, n_layers=1), mixing="uniform").eval()
+    x = counts(2, 8, 6)
+    layer = model.layers[0]
+    v = layer.temporal(model.embed(x) + model.positions)
+    w = v + layer.mix_norm(v).mean(-1, keepdim=True)
+    z = w + layer.linear4(F.relu(layer.linear3(layer.out_norm(w))))
+    assert relative_error(model(x), model.decoder(model.norm(z))) < 1e-5
+
+
 def test_permuting_neurons_permutes_predictions_without_the_code():
     order = torch.tensor([3, 0, 5, 1, 4, 2])
     model, twin = STNDT(6, 8, TINY).eval(), STNDT(6, 8, TINY).eval()
@@ -724,6 +734,8 @@ def test_bad_runs_are_refused(task, unchecked):
         stndt.Training(task, NDT(12, 20, TINY), replace(TINY, contrast_weight=0.1))
     with pytest.raises(ValueError, match="kind must be one of"):
         stndt.train(task, TINY, "lstm")
+    with pytest.raises(ValueError, match="no attention over neurons"):
+        STNDT(12, 20, TINY, mixing="identity").attend(task.validation)
     with pytest.raises(ValueError, match="must be held in"):
         stndt.silenced_bps(NDT(12, 20, TINY), task, [np.array([9])])
     with pytest.raises(ValueError, match="both sides"):

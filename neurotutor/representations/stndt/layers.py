@@ -265,15 +265,21 @@ class SpatiotemporalLayer(nn.Module):
     def forward(
         self,
         state: Float[Tensor, "batch bins neurons"],
-        weights: Float[Tensor, "batch neurons neurons"],
+        weights: Float[Tensor, "batch neurons neurons"] | None,
         mask: Bool[Tensor, "bins bins"] | None = None,
     ) -> Float[Tensor, "batch bins neurons"]:
-        """The temporal state after this layer; its transpose is the next spatial state."""
+        """The temporal state after this layer; its transpose is the next spatial state.
+
+        Without weights no neuron is mixed with another, as if they were the identity.
+        """
         state = self.temporal(state, mask)
         if self.pre_norm:
-            state = state + self.drop(mix_neurons(weights, self.mix_norm(state)))
+            features = self.mix_norm(state)
+            mixed = features if weights is None else mix_neurons(weights, features)
+            state = state + self.drop(mixed)
             inner = _feed_forward(self.out_norm(state), self.linear3, self.linear4, self.drop)
             return state + self.drop(inner)
-        state = self.mix_norm(state + self.drop(mix_neurons(weights, state)))
+        mixed = state if weights is None else mix_neurons(weights, state)
+        state = self.mix_norm(state + self.drop(mixed))
         inner = _feed_forward(state, self.linear3, self.linear4, self.drop)
         return self.out_norm(state + self.drop(inner))

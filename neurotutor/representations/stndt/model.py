@@ -163,7 +163,13 @@ class STNDT(nn.Module):
         return self._run(counts, [])
 
     def attend(self, counts: Float[Tensor, "batch bins neurons"]) -> Attended:
-        """Log rates and the spatial weights of every layer, averaged over heads."""
+        """Log rates and the spatial weights of every layer, averaged over heads.
+
+        Raises:
+            ValueError: if attention was replaced, or the counts have another shape.
+        """
+        if self.mixing != "attention":
+            raise ValueError(f"this model has no attention over neurons (mixing={self.mixing!r})")
         kept: list[Tensor] = []
         log_rates = self._run(counts, kept)
         return Attended(log_rates, torch.stack(kept))
@@ -171,23 +177,19 @@ class STNDT(nn.Module):
     def _run(self, counts: Tensor, kept: list[Tensor]) -> Float[Tensor, "batch bins neurons"]:
         _require_counts(self, counts)
         state = self.embedding_drop(self.embed(counts) + self.positions)
-        courses = self.embedding_drop(self.embed_spatial(counts) + self.neuron_code)
+        weights = None
+        if self.mixing == "uniform":
+            shape = (len(counts), self.n_neurons, self.n_neurons)
+            weights = state.new_full(shape, 1 / self.n_neurons)
+        elif self.mixing == "attention":
+            courses = self.embedding_drop(self.embed_spatial(counts) + self.neuron_code)
         for layer in self.layers:
-            weights = self._weights(layer, courses)
-            kept.append(weights)
+            if self.mixing == "attention":
+                weights = layer.weights(courses)
+                kept.append(weights)
             state = layer(state, weights, self.context)
             courses = state.transpose(1, 2)
         return self.decoder(self.rate_drop(self.norm(state))).clamp(max=LARGEST_LOG_RATE)
-
-    def _weights(
-        self, layer: SpatiotemporalLayer, courses: Tensor
-    ) -> Float[Tensor, "batch neurons neurons"]:
-        if self.mixing == "attention":
-            return layer.weights(courses)
-        shape = (len(courses), self.n_neurons, self.n_neurons)
-        if self.mixing == "uniform":
-            return courses.new_full(shape, 1 / self.n_neurons)
-        return torch.eye(self.n_neurons, device=courses.device, dtype=courses.dtype).expand(shape)
 
 
 def count_parameters(model: nn.Module) -> int:
