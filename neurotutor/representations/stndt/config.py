@@ -125,8 +125,8 @@ class StndtConfig:
             dropout=0.1,
             rate_dropout=0.1,
             embedding_dropout=0.1,
-            n_epochs=75,
-            warmup_epochs=5,
+            n_epochs=50,
+            warmup_epochs=4,
         )
 
     @classmethod
