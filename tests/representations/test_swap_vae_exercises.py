@@ -34,7 +34,7 @@ def test_swap_blocks():
             "nothing": (lambda a, b, n: (a, b), "nothing is exchanged"),
             "everything": (lambda a, b, n: (b, a), "whole vectors"),
             "one array": (lambda a, b, n: swap(a, b, n)[0], "two arrays"),
-            "in place": (swap_in_place, "copy first"),
+            "in place": (swap_in_place, "work on a copy"),
             "wrong place": (lambda a, b, n: swap(a, b, n - 1), "n_content"),
             "halves": (lambda a, b, n: (a[:, :n], b[:, :n]), "shape"),
         },

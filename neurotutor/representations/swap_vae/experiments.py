@@ -128,10 +128,9 @@ def deviance_explained(
     for name, values in (("rates", rates), ("predicted", predicted), ("mean", mean)):
         if not (np.isfinite(values).all() and (values >= 0).all()):
             raise ValueError(f"{name} must be finite and >= 0; pass rates in Hz")
-    null = _deviance(rates, np.broadcast_to(mean, rates.shape))
-    if null == 0:
+    if (rates == mean).all():
         raise ValueError("rates equal their mean everywhere, so there is nothing to explain")
-    return 1 - _deviance(rates, predicted) / null
+    return 1 - _deviance(rates, predicted) / _deviance(rates, np.broadcast_to(mean, rates.shape))
 
 
 def _deviance(rates: np.ndarray, predicted: np.ndarray) -> float:
