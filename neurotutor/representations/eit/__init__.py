@@ -1,8 +1,9 @@
 """EIT (Liu et al., 2022): describe each channel by itself first, and the channels together second.
 
 Read in this order: `config` (every number), `layers`, `model` (the two modules), `population` (the
-baseline), `tasks` (data), `training`, `transfer` (other neurons), `alignment` (comparing channels).
-The bodies under gravity come from `neurotutor.data.many_body`.
+baseline), `tasks` (data), `training`, `transfer` (other neurons), `alignment` (comparing channels),
+`experiments` (what the chapter measures). The bodies under gravity come from
+`neurotutor.data.many_body`.
 """
 
 from neurotutor.data.many_body import (
@@ -15,6 +16,18 @@ from neurotutor.data.many_body import (
 
 from .alignment import channel_distances, mean_discrepancy, transport_cost
 from .config import EitConfig
+from .experiments import (
+    NeuralRun,
+    Run,
+    accuracies,
+    across_animals,
+    channel_clouds,
+    save_record,
+    study,
+    train_bodies,
+    train_neurons,
+    type_ratio,
+)
 from .layers import Attention, IndividualLayer, InteractionLayer, attend
 from .model import (
     EIT,
@@ -38,25 +51,30 @@ from .training import accuracy, epochs, train
 from .transfer import channel_scalars, folds_accuracy, transfer
 
 __all__ = [
-    "EIT",
     "Attention",
     "BodyTask",
     "ChannelHead",
+    "EIT",
     "EitConfig",
     "IndividualLayer",
     "IndividualModule",
     "InteractionLayer",
     "ManyBody",
+    "NeuralRun",
     "Output",
     "PopulationConfig",
     "PopulationOutput",
     "PopulationTransformer",
     "Relabelling",
+    "Run",
     "Samples",
     "Windows",
+    "accuracies",
     "accuracy",
+    "across_animals",
     "attend",
     "bin_cross_entropy",
+    "channel_clouds",
     "channel_distances",
     "channel_scalars",
     "count_parameters",
@@ -69,9 +87,14 @@ __all__ = [
     "mean_discrepancy",
     "reach_windows",
     "relabel",
+    "save_record",
     "simulate_three_body",
     "simulate_two_body",
+    "study",
     "train",
+    "train_bodies",
+    "train_neurons",
     "transfer",
     "transport_cost",
+    "type_ratio",
 ]

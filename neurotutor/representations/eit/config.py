@@ -107,25 +107,31 @@ class EitConfig:
 
     @classmethod
     def tutorial(cls) -> EitConfig:
-        """Neural recordings with small heads and a larger rate (ours)."""
-        return replace(cls(), n_heads=4, head_width=8, learning_rate=1e-3, n_epochs=13)
+        """Neural recordings with one small head and a larger rate (ours)."""
+        return replace(cls(), n_heads=1, head_width=16, learning_rate=3e-3, n_epochs=6)
 
     @classmethod
     def two_body_tutorial(cls) -> EitConfig:
         """The published two-body network with small heads and a larger rate (ours)."""
-        return replace(cls.two_body(), n_heads=4, head_width=16, learning_rate=1e-3)
+        return replace(cls.two_body(), n_heads=2, head_width=16, learning_rate=3e-3, batch_size=32)
+
+    @classmethod
+    def wide(cls) -> EitConfig:
+        """Four numbers a channel, all skips, less dropout: for tasks of many classes (ours)."""
+        return replace(cls.two_body(), **_WIDE, learning_rate=2e-3)
 
     @classmethod
     def wide_tutorial(cls) -> EitConfig:
-        """Four numbers a channel, all skips, less dropout: for tasks of many classes (ours)."""
-        return replace(
-            cls.two_body_tutorial(),
-            individual_skip=True,
-            interaction="residual",
-            bottleneck=4,
-            dropout=0.1,
-            learning_rate=2e-3,
-        )
+        """As `wide`, with small heads and a larger rate (ours)."""
+        return replace(cls.two_body_tutorial(), **_WIDE, learning_rate=4e-3)
+
+
+_WIDE = {
+    "individual_skip": True,
+    "interaction": "residual",
+    "bottleneck": 4,
+    "dropout": 0.1,
+}
 
 
 def _whole(name: str, value: int, smallest: int) -> None:

@@ -50,6 +50,11 @@ class PopulationConfig:
         """Two layers without dropout, as published for two pairs."""
         return cls(n_layers=2, dropout=0.0, learning_rate=5e-4)
 
+    @classmethod
+    def bodies_tutorial(cls) -> PopulationConfig:
+        """The same with heads as small as EIT's, and a larger rate (ours)."""
+        return cls(n_layers=2, n_heads=2, head_width=16, dropout=0.0, learning_rate=2e-3)
+
 
 class PopulationOutput(NamedTuple):
     """`logits` of the classes for every bin, and the N numbers a bin that they are read from."""
