@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -122,14 +125,9 @@ class InteractionLayer(nn.Module):
         return u + self.mlp(self.norm_2(u))
 
 
-def initialise(module: nn.Module, seed: int) -> None:
-    """Draw all weights of a network anew from one seed, without touching the global generator."""
+@contextmanager
+def seeded(seed: int) -> Iterator[None]:
+    """Build a network inside: its weights come from this seed, the global generator stays as is."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        for part in module.modules():
-            if isinstance(part, nn.Linear | nn.LayerNorm):
-                part.reset_parameters()
-            for name in ("channel_embedding", "time_embedding", "mask_token"):
-                table = getattr(part, name, None)
-                if isinstance(table, nn.Parameter):
-                    nn.init.normal_(table)
+        yield

@@ -12,7 +12,7 @@ from torch.nn import functional as F
 from neurotutor.checks import as_count
 
 from .config import EitConfig
-from .layers import IndividualLayer, InteractionLayer, initialise
+from .layers import IndividualLayer, InteractionLayer, seeded
 
 
 class Output(NamedTuple):
@@ -88,23 +88,23 @@ class IndividualModule(nn.Module):
         super().__init__()
         self.n_features = as_count("n_features", n_features)
         self.config = config = EitConfig() if config is None else config
-        self.embed = nn.Linear(n_features, config.dim)
-        if config.time_embedding:
-            self.time_embedding = nn.Parameter(torch.empty(config.time_embedding, config.dim))
-        self.layers = nn.ModuleList(
-            IndividualLayer(config) for _ in range(config.individual_layers)
-        )
-        self.head = None
         if (n_channels is None) != (n_classes is None):
             raise ValueError("a head needs both n_channels and n_classes; pass both or neither")
-        if n_channels is not None and n_classes is not None:
-            self.head = ChannelHead(
-                as_count("n_channels", n_channels),
-                as_count("n_classes", n_classes, 2),
-                config,
-                normalise=False,
+        with seeded(seed):
+            self.embed = nn.Linear(n_features, config.dim)
+            if config.time_embedding:
+                self.time_embedding = nn.Parameter(torch.randn(config.time_embedding, config.dim))
+            self.layers = nn.ModuleList(
+                IndividualLayer(config) for _ in range(config.individual_layers)
             )
-        initialise(self, seed)
+            self.head = None
+            if n_channels is not None and n_classes is not None:
+                self.head = ChannelHead(
+                    as_count("n_channels", n_channels),
+                    as_count("n_classes", n_classes, 2),
+                    config,
+                    normalise=False,
+                )
 
     def forward(
         self, x: Float[Tensor, "batch time channels features"]
@@ -176,15 +176,15 @@ class EIT(nn.Module):
         self.n_channels = as_count("n_channels", n_channels)
         self.n_classes = as_count("n_classes", n_classes, 2)
         self.individual = IndividualModule(
-            n_features, config, n_channels=n_channels, n_classes=n_classes
+            n_features, config, n_channels=n_channels, n_classes=n_classes, seed=seed
         )
-        self.layers = nn.ModuleList(
-            InteractionLayer(config) for _ in range(config.interaction_layers)
-        )
-        if config.channel_embedding:
-            self.channel_embedding = nn.Parameter(torch.empty(n_channels, config.dim))
-        self.head = ChannelHead(n_channels, n_classes, config, normalise=True)
-        initialise(self, seed)
+        with seeded(seed + 1):
+            self.layers = nn.ModuleList(
+                InteractionLayer(config) for _ in range(config.interaction_layers)
+            )
+            if config.channel_embedding:
+                self.channel_embedding = nn.Parameter(torch.randn(n_channels, config.dim))
+            self.head = ChannelHead(n_channels, n_classes, config, normalise=True)
 
     def forward(self, x: Float[Tensor, "batch time channels features"]) -> Output:
         """Logits of every bin, and the latents of both modules.

@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from neurotutor.checks import as_count
 
-from .layers import Attention, initialise, mlp
+from .layers import Attention, mlp, seeded
 from .model import require_series
 
 
@@ -106,13 +106,13 @@ class PopulationTransformer(nn.Module):
         self.n_features = as_count("n_features", n_features)
         n_inputs = n_channels * n_features
         width = config.width or (2 * n_channels if n_features == 1 else n_inputs)
-        self.embed = nn.Linear(n_inputs, width)
-        self.time_embedding = nn.Parameter(torch.empty(as_count("n_bins", n_bins), width))
-        self.mask_token = nn.Parameter(torch.empty(width))
-        self.layers = nn.ModuleList(_Layer(width, config) for _ in range(config.n_layers))
-        self.channels = nn.Linear(width, n_channels)
-        self.project = nn.Linear(n_channels, as_count("n_classes", n_classes, 2))
-        initialise(self, seed)
+        with seeded(seed):
+            self.embed = nn.Linear(n_inputs, width)
+            self.time_embedding = nn.Parameter(torch.randn(as_count("n_bins", n_bins), width))
+            self.mask_token = nn.Parameter(torch.randn(width))
+            self.layers = nn.ModuleList(_Layer(width, config) for _ in range(config.n_layers))
+            self.channels = nn.Linear(width, n_channels)
+            self.project = nn.Linear(n_channels, as_count("n_classes", n_classes, 2))
 
     def forward(
         self,

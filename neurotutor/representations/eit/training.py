@@ -76,7 +76,7 @@ def train(
     as_positive("learning_rate", learning_rate)
     as_count("batch_size", batch_size)
     optimiser = torch.optim.Adam(
-        [each for each in model.parameters() if each.requires_grad], learning_rate
+        [each for each in model.parameters() if each.requires_grad], learning_rate, fused=True
     )
     generator = torch.Generator().manual_seed(seed)
     model.train()
