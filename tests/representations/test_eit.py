@@ -537,6 +537,51 @@ def test_recorded_windows_are_as_many_as_known():
     assert (len(windows.train), len(windows.test), windows.n_neurons) == (687, 181, 156)
 
 
+def test_a_study_trains_every_network_with_every_seed(task, tmp_path):
+    networks = {
+        "EIT": replace(EitConfig.two_body_tutorial(), n_heads=1, head_width=4),
+        "population": replace(eit.PopulationConfig.bodies_tutorial(), n_heads=1, head_width=4),
+    }
+
+    def once(folder):
+        return eit.study(networks, task, 4, seeds=(0, 1), batch_size=8, folder=folder, test_every=2)
+
+    found, again = once(tmp_path), once(tmp_path)
+    assert {name: len(runs) for name, runs in found.items()} == {"EIT": 2, "population": 2}
+    assert found["EIT"][0].steps.tolist() == [2, 4]
+    for name, runs in found.items():
+        assert np.array_equal(eit.accuracies(runs), eit.accuracies(again[name]))
+        assert runs[0].accuracy == runs[0].curve[-1] == eit.accuracy(runs[0].model, task.test)
+
+
+def test_type_ratio_finds_types_where_they_are_plain(task):
+    module = IndividualModule(2, EitConfig.two_body_tutorial(), seed=0)
+    types = np.array([0, 1, 0, 1])
+    distances, ratio = eit.type_ratio(module, task, types)
+    clouds = eit.channel_clouds(module, task.held_out)
+    assert clouds.shape == (4, 120, 16)
+    assert relative_error(distances, eit.channel_distances(clouds)) == 0
+    between = min(distances[i, j] for i in (0, 2) for j in (1, 3))
+    assert ratio == pytest.approx(between / max(distances[0, 2], distances[1, 3]))
+
+
+def test_another_animal_is_read_from_rates_or_from_a_frozen_module(animals):
+    first, second = animals
+    run = eit.train_neurons(replace(EitConfig.tutorial(), dim=8), first, 8)
+    assert 0 <= run.individual <= 1
+    for module in (None, run.model.individual):
+        scores = eit.across_animals(module, second, share=0.5)
+        assert scores.shape == (5,)
+        assert scores.mean() > 1 / 8
+
+
+def test_a_record_is_written_whole(tmp_path):
+    path = tmp_path / "eit.paper.json"
+    eit.save_record({"claims": [1, 2]}, path)
+    assert path.read_text() == '{\n "claims": [\n  1,\n  2\n ]\n}'
+    assert list(tmp_path.iterdir()) == [path]
+
+
 # --- bad input --------------------------------------------------------------------------------
 
 

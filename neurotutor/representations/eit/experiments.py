@@ -85,7 +85,7 @@ def train_bodies(
     )
     curve = history.metrics["accuracy"]
     seen = np.flatnonzero(np.isfinite(curve))
-    return Run(model, float(curve[seen[-1]]), seen + 1, curve[seen])
+    return Run(model.cpu(), float(curve[seen[-1]]), seen + 1, curve[seen])
 
 
 def study(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import copy
 from dataclasses import dataclass
 
 import numpy as np
@@ -73,10 +74,12 @@ class BodyTask:
         return self._arrange(self.train[rows], generator)
 
     def to(self, device: torch.device) -> BodyTask:
-        """Move what training draws from; the task itself, changed."""
-        self.train, self._orders = self.train.to(device), self._orders.to(device)
-        self._classes, self.test = self._classes.to(device), self.test.to(device)
-        return self
+        """The same task on a device."""
+        twin = copy(self)
+        twin.train, twin.held_out = self.train.to(device), self.held_out.to(device)
+        twin._orders, twin._classes = self._orders.to(device), self._classes.to(device)
+        twin.test = self.test.to(device)
+        return twin
 
     def _arrange(self, x: Tensor, generator: torch.Generator) -> Samples:
         pick = torch.randint(len(self._orders), (len(x),), generator=generator).to(x.device)
