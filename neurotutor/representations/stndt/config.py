@@ -98,7 +98,7 @@ class StndtConfig:
 
     @classmethod
     def tutorial(cls) -> StndtConfig:
-        """Two small layers, all bins in sight, 400 steps: for simulated Lorenz trials (ours)."""
+        """Two small layers, all bins in sight, 480 steps: for simulated Lorenz trials (ours)."""
         return replace(
             cls(),
             n_layers=2,
@@ -111,10 +111,10 @@ class StndtConfig:
             embedding_dropout=0.0,
             mask_max_span=1,
             contrast_weight=0.0,
-            batch_size=32,
-            n_epochs=40,
-            warmup_epochs=3,
-            learning_rate=5e-3,
+            batch_size=16,
+            n_epochs=24,
+            warmup_epochs=2,
+            learning_rate=4e-3,
         )
 
     @classmethod
@@ -125,8 +125,9 @@ class StndtConfig:
             dropout=0.1,
             rate_dropout=0.1,
             embedding_dropout=0.1,
-            n_epochs=50,
-            warmup_epochs=4,
+            n_epochs=30,
+            warmup_epochs=3,
+            learning_rate=5e-3,
         )
 
     @classmethod
