@@ -543,6 +543,27 @@ def table_of_contents(book: Book) -> Iterator[Problem]:
         yield Problem(path, 1, f"{name} stands twice")
 
 
+def references(book: Book) -> Iterator[Problem]:
+    """Every reference stands once, and every citation has one.
+
+    Sphinx stops reading at an entry that stands twice: what follows is then cited as [].
+    """
+    path = book.layout.root / "book" / "references.bib"
+    text = path.read_text(encoding="utf-8")
+    lines: dict[str, int] = {}
+    for found in re.finditer(r"^@\w+\{([^,\s]+),", text, re.MULTILINE):
+        line = text[: found.start()].count("\n") + 1
+        if found[1] in lines:
+            yield Problem(path, line, f"{found[1]} stands in line {lines[found[1]]} already")
+        lines.setdefault(found[1], line)
+    for page in book.pages:
+        for number, line in enumerate(page.text.split("\n"), start=1):
+            for found in re.finditer(r"\{cite(?::\w+)?\}`([^`]+)`", line):
+                for key in found[1].split(","):
+                    if key.strip() not in lines:
+                        yield Problem(page.path, number, f"no reference {key.strip()}")
+
+
 def wording(book: Book) -> Iterator[Problem]:
     """British spelling, no hype, no path of somebody's machine."""
     for page in book.pages:
@@ -594,6 +615,7 @@ CHECKS: tuple[Check, ...] = (
     exercises,
     claims,
     table_of_contents,
+    references,
     wording,
     cells,
 )

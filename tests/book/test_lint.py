@@ -94,6 +94,7 @@ OTHERS = {
     "book/claims.toml": '[[good]]\nid = "one"\nchecks = [{name = "n", tutorial = 1}]\n',
     "_toc.yml": "format: jb-book\nroot: primer\nchapters:\n- file: part/good\n- file: notation\n"
     "- file: glossary\n",
+    "book/references.bib": "@article{a,\n  title = {A}\n}\n",
     "data/registry.toml": '[[file]]\nname = "set/recording"\n[[file]]\nname = "set/other"\n',
     "tests/part/test_good.py": '@oracle("eq-good-one")\ndef test_equation():\n    pass\n',
 }
@@ -192,6 +193,7 @@ def test_a_proper_book_has_no_problems(problems):
             "docstring",
         ),
         (lint.claims, chapter(reproduces='```{code-cell} ipython3\nx = "two"\n```'), "never"),
+        (lint.references, chapter(play="As shown {cite}`a,absent`."), "no reference absent"),
         (lint.wording, chapter(play="The color is fine."), "color"),
         (lint.wording, chapter(play="This is obviously true."), "obviously"),
         (lint.wording, chapter(play="Look into `/home/me/data`."), "absolute path"),
@@ -248,6 +250,12 @@ def test_lines_are_those_of_the_file(problems):
     good = chapter(play="One.\n\nTwo lines and\nan accuracy of 0.93.")
     (found,) = problems(lint.typed_results, good)
     assert found.startswith(f"good.md:{good.split(chr(10)).index('Two lines and') + 1}:")
+
+
+def test_a_reference_that_stands_twice(problems):
+    twice = OTHERS["book/references.bib"] + "\n@book{a,\n  title = {B}\n}\n"
+    found = problems(lint.references, **{"book__references.bib": twice})
+    assert found == ["references.bib:5: a stands in line 1 already"]
 
 
 def test_missing_pages_are_found(problems):

@@ -655,3 +655,46 @@ def test_dropout_is_where_it_was_published():
     assert set(individual) == {0.0}
     assert net.head.dropout.p == net.individual.head.dropout.p == 0.5
     assert population_module.PopulationConfig().dropout == 0.5
+
+
+# --- networks trained beforehand ------------------------------------------------------------
+
+
+def test_triples_are_kept_with_everything_that_made_them():
+    kept = eit.load_triples()
+    assert {name: len(runs) for name, runs in kept.runs.items()} == {
+        "EIT, four numbers": 3,
+        "population": 3,
+    }
+    assert kept.made["environment"]["torch"]
+    for runs in kept.runs.values():
+        for run in runs:
+            # Measured on loading, against the last point of the curve drawn during training.
+            assert run.accuracy == pytest.approx(run.curve[-1], abs=0.01)
+    assert eit.triples.WEIGHTS.stat().st_size < 1_000_000
+
+
+def test_triples_survive_the_file(tmp_path):
+    made = eit.train_triples(n_systems=10, n_steps=2, seeds=[3])
+    eit.save_triples(made, tmp_path / "kept.npz")
+    again = eit.load_triples(tmp_path / "kept.npz")
+    assert again.made == made.made
+    for name, runs in made.runs.items():
+        x = made.task.test.x
+        assert torch.equal(runs[0].model(x).logits, again.runs[name][0].model(x).logits)
+        assert again.runs[name][0].accuracy == runs[0].accuracy
+
+
+def test_triples_refuse_unknown_networks():
+    with pytest.raises(ValueError, match="networks must be among"):
+        eit.train_triples(networks={"LSTM": EitConfig.wide()})
+
+
+def test_triples_command_writes_where_it_is_told(tmp_path, capsys):
+    out = tmp_path / "kept.npz"
+    assert (
+        eit.triples.main(["--systems", "10", "--steps", "1", "--seeds", "1", "--out", str(out)])
+        == 0
+    )
+    assert out.exists()
+    assert "population" in capsys.readouterr().out

@@ -49,6 +49,7 @@ from .population import (
 from .tasks import BodyTask, Samples, Windows, reach_windows
 from .training import accuracy, epochs, train
 from .transfer import channel_scalars, folds_accuracy, transfer
+from .triples import Triples, load_triples, save_triples, train_triples, triples_task
 
 __all__ = [
     "Attention",
@@ -68,6 +69,7 @@ __all__ = [
     "Relabelling",
     "Run",
     "Samples",
+    "Triples",
     "Windows",
     "accuracies",
     "accuracy",
@@ -83,18 +85,22 @@ __all__ = [
     "folds_accuracy",
     "hide_bins",
     "individual_layer_parameters",
+    "load_triples",
     "masked_poisson_loss",
     "mean_discrepancy",
     "reach_windows",
     "relabel",
     "save_record",
+    "save_triples",
     "simulate_three_body",
     "simulate_two_body",
     "study",
     "train",
     "train_bodies",
     "train_neurons",
+    "train_triples",
     "transfer",
     "transport_cost",
+    "triples_task",
     "type_ratio",
 ]

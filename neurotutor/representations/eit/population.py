@@ -55,6 +55,11 @@ class PopulationConfig:
         """The same with heads as small as EIT's, and a larger rate (ours)."""
         return cls(n_layers=2, n_heads=2, head_width=16, dropout=0.0, learning_rate=2e-3)
 
+    @classmethod
+    def triples_tutorial(cls) -> PopulationConfig:
+        """The same with as many heads as EIT has there: for two triples of bodies (ours)."""
+        return cls(n_layers=2, n_heads=4, head_width=16, dropout=0.0, learning_rate=2e-3)
+
 
 class PopulationOutput(NamedTuple):
     """`logits` of the classes for every bin, and the N numbers a bin that they are read from."""
