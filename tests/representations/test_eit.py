@@ -566,13 +566,13 @@ def test_type_ratio_finds_types_where_they_are_plain(task):
 
 
 def test_another_animal_is_read_from_rates_or_from_a_frozen_module(animals):
-    first, second = animals
-    run = eit.train_neurons(replace(EitConfig.tutorial(), dim=8), first, 8)
+    run = eit.train_neurons(replace(EitConfig.tutorial(), dim=8), animals[0], 8)
     assert 0 <= run.individual <= 1
+    other = eit.reach_windows(reach.simulate(n_trials=80, n_neurons=60, seed=1))
     for module in (None, run.model.individual):
-        scores = eit.across_animals(module, second, share=0.5)
+        scores = eit.across_animals(module, other, share=0.5)
         assert scores.shape == (5,)
-        assert scores.mean() > 1 / 8
+        assert scores.mean() > 0.2  # chance: 0.125
 
 
 def test_a_record_is_written_whole(tmp_path):
