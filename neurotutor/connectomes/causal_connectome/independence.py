@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Int
+from scipy.special import ndtri
 from scipy.stats import chi2, norm
 
 from neurotutor.connectomes.causal_connectome.checks import (
@@ -84,7 +85,7 @@ class FisherZ:
         freedom = self.n_samples - size - 3
         if freedom <= 0:
             return -1.0
-        return math.tanh(float(norm.isf(as_alpha(alpha) / 2)) / math.sqrt(freedom))
+        return math.tanh(-float(ndtri(as_alpha(alpha) / 2)) / math.sqrt(freedom))
 
     def partial(
         self,
