@@ -24,7 +24,7 @@ TASKS: tuple[str, ...] = ("connection", "type", "both")
 
 # Beyond this relative change of the energy a fixed step was too long for a close encounter.
 _DRIFT = 1e-3
-_REFINEMENTS = (1, 4)
+_REFINEMENTS = (1, 4, 16)
 
 
 @dataclass(frozen=True)
@@ -145,12 +145,15 @@ def acceleration(
         positions: shape (systems, bodies, 2).
         masses: shape (systems, bodies).
     """
-    towards = positions[:, None, :, :] - positions[:, :, None, :]
-    squared = (towards**2).sum(-1)
+    # One array a coordinate: sums over neighbours in memory, and no power of 3/2.
+    x, y = positions[..., 0], positions[..., 1]
+    to_x, to_y = x[:, None, :] - x[:, :, None], y[:, None, :] - y[:, :, None]
+    squared = to_x**2 + to_y**2
     n = positions.shape[1]
     # Any number does on the diagonal, where the difference is 0.
     squared[:, np.arange(n), np.arange(n)] = 1.0
-    return np.einsum("sijc,sij->sic", towards, masses[:, None, :] * squared**-1.5)
+    pull = masses[:, None, :] / (squared * np.sqrt(squared))
+    return np.stack([(pull * to_x).sum(-1), (pull * to_y).sum(-1)], axis=-1)
 
 
 def energy(
@@ -184,8 +187,8 @@ def integrate(
         masses: shape (systems, bodies), positive.
         times: increasing, equally spaced.
         step: longest fixed step. A system whose energy drifts by more than one part in a thousand
-            had a close encounter: it is integrated again with a quarter of the step, and if that
-            is not enough with DOP853 at rtol 1e-9.
+            had a close encounter: it is integrated again with a quarter and then a sixteenth
+            of the step, and if that is not enough with DOP853 at rtol 1e-9.
 
     Returns:
         Positions and velocities at `times`.

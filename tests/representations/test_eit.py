@@ -685,9 +685,11 @@ def test_triples_survive_the_file(tmp_path):
         assert again.runs[name][0].accuracy == runs[0].accuracy
 
 
-def test_triples_refuse_unknown_networks():
+def test_triples_refuse_unknown_networks_and_other_trials():
     with pytest.raises(ValueError, match="networks must be among"):
         eit.train_triples(networks={"LSTM": EitConfig.wide()})
+    with pytest.raises(ValueError, match="belong to 500 trials, got 5"):
+        eit.load_triples(bodies=eit.simulate_three_body(5, seed=0))
 
 
 def test_triples_command_writes_where_it_is_told(tmp_path, capsys):

@@ -108,7 +108,7 @@ class EitConfig:
     @classmethod
     def tutorial(cls) -> EitConfig:
         """Neural recordings with one small head and a larger rate (ours)."""
-        return replace(cls(), n_heads=1, head_width=16, learning_rate=3e-3, n_epochs=6)
+        return replace(cls(), n_heads=1, head_width=16, learning_rate=5e-3, n_epochs=4)
 
     @classmethod
     def two_body_tutorial(cls) -> EitConfig:

@@ -22,7 +22,7 @@ import torch
 
 from neurotutor import runtime
 from neurotutor.checks import as_count
-from neurotutor.data.many_body import simulate_three_body
+from neurotutor.data.many_body import ManyBody, simulate_three_body
 
 from .config import EitConfig
 from .experiments import Run, study
@@ -54,14 +54,9 @@ class Triples:
     made: dict[str, Any]
 
 
-def triples_task(n_systems: int = 500, *, seed: int = 0) -> BodyTask:
-    """Two triples of equal bodies, every fifth sample of a window; the class is who belongs where.
-
-    Args:
-        n_systems: simulated trials.
-        seed: of the simulation.
-    """
-    return BodyTask(simulate_three_body(n_systems, seed=seed), "connection", every=5)
+def triples_task(bodies: ManyBody) -> BodyTask:
+    """Two triples of bodies, every fifth sample of a window; the class is who belongs where."""
+    return BodyTask(bodies, "connection", every=5)
 
 
 def train_triples(
@@ -86,7 +81,7 @@ def train_triples(
     if unknown:
         raise ValueError(f"networks must be among {sorted(NETWORKS)}, got {sorted(unknown)}")
     started, seeds = time.perf_counter(), list(seeds)
-    task = triples_task(as_count("n_systems", n_systems, 5))
+    task = triples_task(simulate_three_body(as_count("n_systems", n_systems, 5), seed=0))
     batch_size = NETWORKS["EIT, four numbers"].batch_size
     runs = study(
         networks, task, n_steps, seeds=seeds, batch_size=batch_size, test_every=max(1, n_steps // 8)
@@ -118,15 +113,28 @@ def save_triples(triples: Triples, path: Path = WEIGHTS) -> None:
     os.replace(file.name, path)
 
 
-def load_triples(path: Path = WEIGHTS) -> Triples:
+def load_triples(path: Path = WEIGHTS, *, bodies: ManyBody | None = None) -> Triples:
     """Read networks that `save_triples` wrote, and measure their accuracy on the test trials.
+
+    Args:
+        path: the file.
+        bodies: what `simulate_three_body` makes for the number of trials that the file tells and
+            seed 0, if you have it already; it takes seconds.
 
     Raises:
         FileNotFoundError: if there is no such file.
+        ValueError: if the number of trials is another one.
     """
     with np.load(path, allow_pickle=False) as stored:
         made = json.loads(str(stored["made"]))
-        task = triples_task(made["systems"])
+        if bodies is None:
+            bodies = simulate_three_body(made["systems"], seed=0)
+        if bodies.n_trials != made["systems"]:
+            raise ValueError(
+                f"these networks belong to {made['systems']} trials, got {bodies.n_trials}; leave "
+                "bodies out"
+            )
+        task = triples_task(bodies)
         runs = {
             name: [
                 _restore(name, stored, f"{name}/{number}/", task)
