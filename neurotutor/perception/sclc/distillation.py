@@ -28,8 +28,8 @@ def distillation_loss(
     student_logits: Float[Tensor, "batch classes *space"],
     teacher_logits: Float[Tensor, "batch classes *space"],
     labels: Int[Tensor, "batch *space"] | None = None,
-    temperature: float = 10.0,
-    alpha: float = 0.5,
+    temperature: float | int = 10.0,
+    alpha: float | int = 0.5,
 ) -> DistillationLoss:
     """How far a student is from its teacher and from the labels.
 
@@ -82,8 +82,8 @@ def distillation_gradient(
     student_logits: Float[Tensor, "batch classes"],
     teacher_logits: Float[Tensor, "batch classes"],
     labels: Int[Tensor, "batch"],
-    temperature: float = 10.0,
-    alpha: float = 0.5,
+    temperature: float | int = 10.0,
+    alpha: float | int = 0.5,
 ) -> Float[Tensor, "batch classes"]:
     """Gradient of `distillation_loss` by the student's logits, in closed form.
 
@@ -109,7 +109,7 @@ def distillation_gradient(
 
 
 def soft_labels(
-    logits: Float[Tensor, "batch classes"], temperature: float
+    logits: Float[Tensor, "batch classes"], temperature: float | int
 ) -> Float[Tensor, "batch classes"]:
     """A teacher's probabilities at a temperature: at 1 as it answers, flatter above."""
     if not 0 < temperature < math.inf:

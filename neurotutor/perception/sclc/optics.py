@@ -41,9 +41,9 @@ class Optical4f:
     """
 
     n: int
-    pitch: float
-    focal_length: float
-    wavelength: float
+    pitch: float | int
+    focal_length: float | int
+    wavelength: float | int
     model: Model = "fresnel"
 
     def __post_init__(self) -> None:
@@ -55,7 +55,7 @@ class Optical4f:
 
     @classmethod
     def matched(
-        cls, n: int, pitch: float, focal_length: float, model: Model = "fresnel"
+        cls, n: int, pitch: float | int, focal_length: float | int, model: Model = "fresnel"
     ) -> Optical4f:
         """The system whose wavelength meets the matching condition `n pitch^2 = wavelength f`."""
         as_count("n", n, smallest=2)
@@ -76,7 +76,7 @@ class Optical4f:
     def _axis(self) -> Float[Tensor, "n"]:
         return (torch.arange(self.n, dtype=torch.float64) - self.n / 2) * self.pitch
 
-    def transfer(self, distance: float) -> Complex[Tensor, "{self.n} {self.n}"]:
+    def transfer(self, distance: float | int) -> Complex[Tensor, "{self.n} {self.n}"]:
         """What free space does to each plane wave over `distance` metres, in FFT order."""
         frequency = torch.fft.fftfreq(self.n, self.pitch, dtype=torch.float64)
         squared = frequency[:, None] ** 2 + frequency**2
@@ -121,7 +121,7 @@ class Optical4f:
         Returns:
             One field for each name of `PLANES`.
         """
-        start = self._field(field)
+        start = self._field(field).to(torch.complex128)
         through = 1 if mask is None else self._mask(mask)
         first = self.lens * self.free_space(start)
         middle = through * self.free_space(first)
@@ -175,8 +175,8 @@ class Optical4f:
         field: Float[Tensor | np.ndarray, "*batch n n"],
         kernel: Float[Tensor | np.ndarray, "rows columns"],
         *,
-        photons: float | None = None,
-        read_noise: float = 0.0,
+        photons: float | int | None = None,
+        read_noise: float | int = 0.0,
         generator: torch.Generator | None = None,
     ) -> Float[Tensor, "*batch n n"]:
         """A signed convolution from two exposures, one for each sign of the kernel.
@@ -270,7 +270,7 @@ def phase_only(mask: Inexact[Tensor, "n n"]) -> Complex[Tensor, "n n"]:
     return torch.exp(1j * torch.angle(mask))
 
 
-def low_pass(n: int, radius: float) -> Float[Tensor, "{n} {n}"]:
+def low_pass(n: int, radius: float | int) -> Float[Tensor, "{n} {n}"]:
     """A hole: 1 within `radius` frequencies of the middle of the mask, else 0."""
     position = torch.arange(as_count("n", n, smallest=2), dtype=torch.float64) - n // 2
     inside = position[:, None] ** 2 + position**2 <= as_positive("radius", radius) ** 2
@@ -280,8 +280,8 @@ def low_pass(n: int, radius: float) -> Float[Tensor, "{n} {n}"]:
 def camera(
     intensity: Float[Tensor, "*shape"],
     *,
-    photons: float | None = None,
-    read_noise: float = 0.0,
+    photons: float | int | None = None,
+    read_noise: float | int = 0.0,
     generator: torch.Generator | None = None,
 ) -> Float[Tensor, "*shape"]:
     """What a camera counts of an intensity, in units of intensity.

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from neurotutor.checks import as_count
 from neurotutor.data.mnist import Images
-from neurotutor.perception.sclc.spectral import SpectralConv2d
+from neurotutor.perception.sclc.spectral import SpectralConv2d, SpectralPool2d
 
 CANVAS = 48
 FASHION_GROUPS = (1, 2, 1, 1, 1, 3, 1, 3, 4, 3)
@@ -126,9 +126,12 @@ def scenes_of(images: Images, n_train: int, n_test: int, *, seed: int = 0) -> tu
 class Segmenter(nn.Module):
     """Linear convolutions, then a small network on the channels of each pixel.
 
-    The paper's network for segmentation is not known to us; this one is the book's.
+    The paper's network for segmentation is not known to us; this one is the book's. With `pooled`
+    the network works on a smaller grid, and its logits are enlarged to the pixels of the scene.
 
     Args:
+        size: pixels of a side of the scenes.
+        pooled: pixels of a side on which the network works, odd; `None` keeps all.
         channels: of every convolution.
         kernel_size: of every convolution.
         layers: number of convolutions.
@@ -141,6 +144,8 @@ class Segmenter(nn.Module):
     def __init__(
         self,
         *,
+        size: int = CANVAS,
+        pooled: int | None = None,
         channels: int = 12,
         kernel_size: int = 7,
         layers: int = 3,
@@ -153,7 +158,7 @@ class Segmenter(nn.Module):
         as_count("layers", layers)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            stack: list[nn.Module] = []
+            stack: list[nn.Module] = [] if pooled is None else [SpectralPool2d(size, pooled)]
             for number in range(layers):
                 inputs = 1 if number == 0 else channels
                 stack.append(SpectralConv2d(inputs, channels, kernel_size, spatial=True))
@@ -169,7 +174,10 @@ class Segmenter(nn.Module):
         self, x: Float[Tensor, "batch 1 height width"]
     ) -> Float[Tensor, "batch classes height width"]:
         """Logits of every pixel."""
-        return self.head(self.norm(self.frontend(x)))
+        y = self.head(self.norm(self.frontend(x)))
+        if y.shape[-2:] != x.shape[-2:]:
+            y = nn.functional.interpolate(y, x.shape[-2:], mode="bilinear", align_corners=False)
+        return y
 
 
 def mean_iou(

@@ -250,8 +250,8 @@ def energy_kept(x: Float[Tensor, "*batch height width"], size: int) -> float:
 
 
 def fuse_kernels(
-    kernels: Sequence[Inexact[Tensor, "outputs inputs rows columns"]],
-) -> Inexact[Tensor, "lastoutputs firstinputs allrows allcolumns"]:
+    kernels: Sequence[Inexact[Tensor, "_ _ _ _"]],
+) -> Inexact[Tensor, "outputs inputs rows columns"]:
     """The one kernel that does what a stack of linear convolutions does.
 
     Args:
