@@ -58,7 +58,7 @@ def test_equation_bench():
 @oracle("eq-sclc-identity")
 @pytest.mark.parametrize("n", [16, 64, 128])
 def test_equation_identity(n):
-    """A matched bench: flipped circular convolution, by shifting the picture kernel entry by entry."""
+    """A matched bench: the flipped circular convolution, as a sum of shifted pictures."""
     system = bench(n)
     assert system.matching == pytest.approx(1, abs=1e-12)
     field, kernel = uniform(n, n), normal(3, 4, seed=1)

@@ -2,7 +2,8 @@
 
 Xiang, Colburn, Majumdar & Shlizerman (2022). `spectral` has the layers, `optics` the bench,
 `networks` the student and the teacher, `distillation` the loss, `training` the loops,
-`segmentation` the task of a class for every pixel, and `cost` what each way of convolving costs.
+`segmentation` the task of a class for every pixel, `large` the published sizes, and `cost` what each
+way of convolving costs.
 """
 
 from .cost import (
@@ -22,6 +23,7 @@ from .distillation import (
     feature_matching_loss,
     soft_labels,
 )
+from .large import LARGE_TEACHER, five_layers
 from .networks import SCLC, SclcConfig, Teacher, TeacherConfig, count_parameters, electronics
 from .optics import (
     PLANES,
@@ -67,6 +69,7 @@ from .training import (
 )
 
 __all__ = [
+    "LARGE_TEACHER",
     "PLANES",
     "SCLC",
     "DistillationLoss",
@@ -95,6 +98,7 @@ __all__ = [
     "electronics",
     "energy_kept",
     "feature_matching_loss",
+    "five_layers",
     "flip",
     "fold",
     "folded_logits",

@@ -233,7 +233,8 @@ def train(
     per_epoch = len(images) // batch_size
     n_steps = as_count("epochs", epochs) * per_epoch
     generator = torch.Generator().manual_seed(seed)
-    optimiser = torch.optim.Adam(model.parameters(), lr=rate)
+    real = not any(parameter.is_complex() for parameter in model.parameters())
+    optimiser = torch.optim.Adam(model.parameters(), lr=rate, fused=real)  # fused: real ones only
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, n_steps)
     order = torch.empty(0, dtype=torch.long)
 
