@@ -2,8 +2,8 @@
 
 Xiang, Colburn, Majumdar & Shlizerman (2022). `spectral` has the layers, `optics` the bench,
 `networks` the student and the teacher, `distillation` the loss, `training` the loops,
-`segmentation` the task of a class for every pixel, `large` the published sizes, and `cost` what each
-way of convolving costs.
+`segmentation` the task of a class for every pixel, `large` the published sizes, and `cost` what
+each way of convolving costs.
 """
 
 from .cost import (

@@ -59,7 +59,7 @@ def spectral_operations(
 
 
 def predicted_crossover(
-    size: int, inputs: int, outputs: int, *, speed_ratio: float = 1.0
+    size: int, inputs: int, outputs: int, *, speed_ratio: float | int = 1.0
 ) -> int | None:
     """Smallest odd kernel for which counting operations favours the spectra.
 
@@ -90,7 +90,7 @@ def optical_exposures(inputs: int, outputs: int, *, signed: bool = True) -> int:
 
 
 def optical_seconds(
-    inputs: int, outputs: int, *, frames_per_second: float = 1000.0, signed: bool = True
+    inputs: int, outputs: int, *, frames_per_second: float | int = 1000.0, signed: bool = True
 ) -> float:
     """Time of one layer on the bench, if the modulator and the camera set the pace.
 

@@ -228,7 +228,8 @@ def pooling_matrix(
     """
     n = as_count("n", n)
     m = _odd_size(m, n)
-    phase = torch.arange(m, dtype=torch.float64)[:, None] / m - torch.arange(n) / n
+    after, before = (torch.arange(count, dtype=torch.float64) for count in (m, n))
+    phase = after[:, None] / m - before / n
     waves = torch.arange(1, (m - 1) // 2 + 1, dtype=torch.float64)
     harmonics = torch.cos(2 * math.pi * phase[..., None] * waves).sum(-1)
     return ((1 + 2 * harmonics) / n).to(dtype)
