@@ -214,6 +214,8 @@ def test_folded_training_is_training(kernel_size):
     for name, value in plain.norm.state_dict().items():
         assert relative_error(short.norm.state_dict()[name], value) < 1e-5
     assert relative_error(sclc.folded_logits(short, folded), plain(x)) < 1e-4
+    right = plain(x).argmax(1)
+    assert sclc.accuracy(plain, x, right) == sclc.accuracy(plain, x, right, folded) == 1
 
 
 def test_what_does_not_fold():

@@ -284,9 +284,25 @@ def accuracy(
     model: nn.Module,
     images: Float[Tensor, "images channels height width"],
     labels: Int[Tensor, "images *space"],
+    folded: Folded | None = None,
 ) -> float:
-    """Share of right answers, in evaluation mode."""
-    return float((predict(model, images).argmax(1) == labels).float().mean())
+    """Share of right answers, in evaluation mode.
+
+    Args:
+        model: a network that is left in the mode that it was in; with `folded`, a student.
+        images: pictures.
+        labels: their classes, or those of every pixel.
+        folded: what `fold` made of the same pictures: the same answers, faster.
+    """
+    if folded is None:
+        logits = predict(model, images)
+    else:
+        training = model.training
+        model.eval()
+        with torch.no_grad():
+            logits = folded_logits(model, folded)
+        model.train(training)
+    return float((logits.argmax(1) == labels).float().mean())
 
 
 def student(config: SclcConfig, seed: int, *, nonlinear: bool = False) -> SCLC:
