@@ -59,9 +59,7 @@ def main(arguments: list[str] | None = None) -> int:
         learning.load_weights(alphabet, "alphabet", options.out)
     if options.only != "alphabet":
         start = time.process_time()
-        codes = torch.cat(
-            [alphabet.encode(part.to(device)) for part in clips.spectra.split(100)]
-        )
+        codes = torch.cat([alphabet.encode(part.to(device)) for part in clips.spectra.split(100)])
         prior = MovementPrior(config, seed=options.seed).to(device)
         history = learning.train_prior(
             prior, codes, clips, options.prior_steps, seed=options.seed, progress=True

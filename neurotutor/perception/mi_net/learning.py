@@ -15,7 +15,6 @@ from neurotutor import training
 from neurotutor.checks import as_count
 from neurotutor.data import scores
 from neurotutor.data.scores import Score
-from neurotutor.perception.mi_net.config import MiNetConfig
 from neurotutor.perception.mi_net.performance import Clips
 from neurotutor.perception.mi_net.prior import MovementPrior
 from neurotutor.perception.mi_net.quantiser import perplexity
@@ -212,7 +211,9 @@ def load_weights(model: nn.Module, name: str, folder: Path = WEIGHTS) -> dict[st
     state = model.state_dict()
     if "quantiser.counts" in arrays:
         # Not stored, since it follows: m = e N, but for the tiny smoothing of N.
-        arrays["quantiser.sums"] = arrays["quantiser.codebook"] * arrays["quantiser.counts"][:, None]
+        arrays["quantiser.sums"] = (
+            arrays["quantiser.codebook"] * arrays["quantiser.counts"][:, None]
+        )
     wrong = [k for k in state if k not in arrays or arrays[k].shape != state[k].shape]
     if wrong or arrays.keys() - state.keys():
         raise ValueError(

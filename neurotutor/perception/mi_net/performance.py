@@ -167,7 +167,9 @@ def simulate_performance(
     return Performance(instrument, notes, audio, sample_rate, keypoints, piece, posture, name)
 
 
-def piano_roll(notes: Notes, n_frames: int, rate: float = 50.0) -> Float[np.ndarray, "pitches frames"]:
+def piano_roll(
+    notes: Notes, n_frames: int, rate: float = 50.0
+) -> Float[np.ndarray, "pitches frames"]:
     """Which pitches sound in each frame: 60 pitches from 36 on, 1 where a note sounds.
 
     Args:
@@ -203,7 +205,9 @@ def movement_features(
         ValueError: for NaN, or shoulders in one place.
     """
     if not torch.isfinite(keypoints).all():
-        raise ValueError("keypoints must be finite, got NaN or infinity; fill gaps in tracking first")
+        raise ValueError(
+            "keypoints must be finite, got NaN or infinity; fill gaps in tracking first"
+        )
     if keypoints.shape[-2:] != (len(JOINTS), 2):
         raise ValueError(f"keypoints must be (clips, frames, 20, 2), got {tuple(keypoints.shape)}")
     neck = keypoints[:, :, 1].mean(dim=1)[:, None, None]

@@ -2,7 +2,8 @@
 
 Everything here is invented, with one aim: that the timing of notes, the reversals of a bow and the
 breath of a player carry the information that they carry in people. Real posture varies far more.
-Lengths are in shoulder widths; x grows to the right of the picture, y downwards; the neck is (0, 0).
+Lengths are in shoulder widths; x grows to the right of the picture, y downwards; the neck is at
+(0, 0).
 """
 
 from __future__ import annotations
@@ -199,8 +200,13 @@ def _strings(moved, instrument, notes, at, held, height) -> None:
     reach = 0.75 * (bow - 0.5)
     _shift(moved, RIGHT, np.c_[-reach * np.cos(angle), reach * np.sin(angle)])
     along = (0.25, -0.1) if instrument.name == "violin" else (-0.1, 0.8)
-    _shift(moved, LEFT, -(height - 0.5)[:, None] * along if instrument.name == "violin"
-           else height[:, None] * along)
+    _shift(
+        moved,
+        LEFT,
+        -(height - 0.5)[:, None] * along
+        if instrument.name == "violin"
+        else height[:, None] * along,
+    )
     finger = 16 + held % 4
     moved[np.arange(len(moved)), finger, 1] += np.where(at >= 0, 0.06, 0.0)
 

@@ -182,7 +182,7 @@ class VectorQuantizer(nn.Module):
 
     @torch.no_grad()
     def start_from(self, points: Float[Tensor, "points dim"]) -> None:
-        """Set the codebook to random encodings; too few of them are repeated with a little noise."""
+        """Set the codebook to random encodings; too few are repeated with a little noise."""
         rows = self._draw(len(points), self.n_codes)
         vectors = points[rows.to(points.device)].to(self.codebook.dtype)
         if len(points) < self.n_codes:
