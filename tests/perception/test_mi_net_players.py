@@ -8,7 +8,7 @@ import torch
 
 from neurotutor.data import scores
 from neurotutor.perception import mi_net
-from neurotutor.perception.mi_net import MiNetConfig, performers
+from neurotutor.perception.mi_net import MiNetConfig, learning, performers
 from tests.harness import oracle, planted, relative_error
 
 CONFIG = MiNetConfig.tutorial()
@@ -158,6 +158,22 @@ def test_training_lowers_both_losses_and_weights_travel(tmp_path):
 def test_the_rate_falls_in_the_second_half():
     rates = [mi_net.learning_rate(i, 100, 1.0) for i in (0, 50, 75, 100)]
     assert rates == pytest.approx([1.0, 1.0, 0.525, 0.05])
+
+
+def test_the_weights_that_come_along_are_small_and_know_the_players():
+    alphabet, prior = mi_net.VQVAE(CONFIG), mi_net.MovementPrior(CONFIG)
+    for model, name in ((alphabet, "alphabet"), (prior, "prior")):
+        made = mi_net.load_weights(model, name)
+        assert {"seed", "steps", "clips", "engine", "cpu_seconds"} <= made.keys()
+        assert all(torch.isfinite(value).all() for value in model.state_dict().values())
+        assert (learning.WEIGHTS / f"{name}.npz").stat().st_size < 1.7e6
+    pieces = mi_net.test_pieces(3, bach=False)
+    clips = mi_net.make_clips(pieces, CONFIG, engine="additive", clips_per_take=3)
+    code = prior.movement_code(clips.keypoints).numpy()
+    assert mi_net.cluster_scores(code, clips.instrument, clips.piece).neighbours > 0.9
+    written = prior.sample(len(clips), CONFIG.frames, clips.keypoints)
+    assert torch.isfinite(alphabet.decode(written)).all()
+    assert mi_net.perplexity(written, CONFIG.n_codes) > 50
 
 
 # --- measures -------------------------------------------------------------------------------------
