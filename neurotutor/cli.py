@@ -90,7 +90,7 @@ def _list(chosen: argparse.Namespace) -> int:
     width = max(map(len, known), default=0)
     for name in known:
         entry, path = registry.entry(name), data.locate(name)
-        size = f"{(path.stat().st_size if path else entry.size) / 1000:,.0f} kB"
+        size = f"{(registry.size_of(path) if path else entry.size) / 1000:,.0f} kB"
         print(
             f"{name:<{width}}  {'here' if path else 'absent':<6}  {size:>9}  {path or ''}".rstrip()
         )

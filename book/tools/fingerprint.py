@@ -139,11 +139,13 @@ def data_folders(layout: Layout) -> list[Path]:
 
 
 def locate_data(layout: Layout, name: str) -> Path | None:
-    """The file of a recording, or None where it is absent."""
+    """The file or the folder of a recording, or None where it is absent."""
     for folder in data_folders(layout):
         path = folder / f"{name}.npz"
         if path.is_file():
             return path
+        if (folder / name).is_dir():
+            return folder / name
     return None
 
 
@@ -152,7 +154,11 @@ def data_state(layout: Layout, names: Iterable[str]) -> dict[str, str]:
     state = {}
     for name in sorted(names):
         path = locate_data(layout, name)
-        state[name] = "absent" if path is None else file_digest(path)
+        if path is not None and path.is_dir():
+            sums = [f"{each.name} {file_digest(each)}" for each in sorted(path.iterdir())]
+            state[name] = hashlib.sha256("\n".join(sums).encode()).hexdigest()
+        else:
+            state[name] = "absent" if path is None else file_digest(path)
     return state
 
 

@@ -47,12 +47,13 @@ def fetch(name: str, source: str | os.PathLike | None = None, progress: bool = T
 
     Args:
         name: name of the recording.
-        source: http(s) address of a folder, or a local folder, that holds `<set>/<stem>.npz`.
-            The environment variable `NEUROTUTOR_MIRROR` is the default.
+        source: http(s) address of a folder, or a local folder, that holds `<set>/<stem>.npz`, or
+            the folder `<set>/<stem>/` for a recording of many files. The environment variable
+            `NEUROTUTOR_MIRROR` is the default.
         progress: whether to show a progress bar.
 
     Returns:
-        Path of the verified `.npz`.
+        Path of the verified `.npz`, or of the folder.
 
     Raises:
         neurotutor.data.UnknownData: for a name that the registry does not hold.
@@ -75,10 +76,15 @@ def fetch(name: str, source: str | os.PathLike | None = None, progress: bool = T
                 "unset NEUROTUTOR_DATA, then fetch again"
             )
         with _alone(registry.cache_folder()):
-            if target.is_file() and registry.intact(name, target):
+            if target.exists() and registry.intact(name, target):
                 return target  # another process fetched it while this one waited
+            if source and entry.members:
+                for member, sha256 in entry.members.items():
+                    address = _address(source, f"{name}/{member}")
+                    _download(address, target / member, sha256, progress)
+                return target
             if source:
-                return _download(_address(source, name), target, entry.sha256, progress)
+                return _download(_address(source, f"{name}.npz"), target, entry.sha256, progress)
             return _from_originals(entry, target, progress)
     except PermissionError as error:
         raise PermissionError(
@@ -166,13 +172,13 @@ def _write(target: Path, arrays: dict[str, np.ndarray]) -> None:
     os.replace(temporary, target)
 
 
-def _address(source: str, name: str) -> str:
+def _address(source: str, path: str) -> str:
     scheme, separator, rest = source.partition("://")
     if separator and (scheme not in ("http", "https") or not rest.strip("/")):
         raise FetchError(
             f"cannot fetch from {source!r}: give an http(s) address of a folder, or a local folder"
         )
-    return f"{source.rstrip('/')}/{name}.npz"
+    return f"{source.rstrip('/')}/{path}"
 
 
 @contextmanager

@@ -1,7 +1,8 @@
 """Which recordings the book knows, where they are on this machine, and how to read them safely.
 
 A recording has a name, `"<set>/<file stem>"`. It is looked for in the folder that the environment
-variable `NEUROTUTOR_DATA` names, then in `data/cache/` of the checkout, as `<set>/<stem>.npz`.
+variable `NEUROTUTOR_DATA` names, then in `data/cache/` of the checkout, as `<set>/<stem>.npz`,
+or as a folder `<set>/<stem>/` where the registry lists `members`, files of another form.
 What is known about each one (terms, citation, checksums, public address) is in
 `data/registry.toml`. Nothing is ever unpickled here.
 """
@@ -15,7 +16,7 @@ import tomllib
 import zipfile
 import zlib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 
@@ -66,6 +67,8 @@ class Entry:
             conversion is offered, so that only a mirror can serve the recording.
         origin: public addresses of the originals; empty if there is none in one piece.
         origin_sha256: their checksums, in the same order; or one for all, one after another.
+        members: for a folder of files, file name -> checksum; empty for an `.npz`. Both checksums
+            above are then that of all members, one after another.
     """
 
     name: str
@@ -78,6 +81,7 @@ class Entry:
     converter: str
     origin: tuple[str, ...]
     origin_sha256: tuple[str, ...]
+    members: Mapping[str, str] = field(default_factory=dict)
 
 
 def registry_path() -> Path:
@@ -125,6 +129,7 @@ def _parse(path: Path, modified_ns: int) -> dict[str, Entry]:
                 converter=row["converter"],
                 origin=tuple(row["origin"]),
                 origin_sha256=tuple(row["origin_sha256"]),
+                members=dict(row.get("members", {})),
             )
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise CorruptData(
@@ -176,7 +181,24 @@ def cache_folder() -> Path:
 
 def cached_path(name: str) -> Path:
     """Where `fetch` puts the recording, whether it is there or not."""
-    return cache_folder() / f"{entry(name).name}.npz"
+    return _within(cache_folder(), entry(name))
+
+
+def _within(folder: Path, known: Entry) -> Path:
+    return folder / (known.name if known.members else f"{known.name}.npz")
+
+
+def _present(path: Path, known: Entry) -> bool:
+    if known.members:
+        return all((path / member).is_file() for member in known.members)
+    return path.is_file()
+
+
+def size_of(path: Path) -> int:
+    """Bytes of a recording on this machine: a file, or all files of a folder."""
+    if path.is_dir():
+        return sum(each.stat().st_size for each in path.iterdir() if each.is_file())
+    return path.stat().st_size
 
 
 def locate(name: str) -> Path | None:
@@ -187,11 +209,12 @@ def locate(name: str) -> Path | None:
     Raises:
         UnknownData: for a name that the registry does not hold.
     """
+    known = entry(name)
     places = [cached_path(name)]
     named = os.environ.get("NEUROTUTOR_DATA")
     if named:
-        places.insert(0, Path(named).expanduser() / f"{name}.npz")
-    return next((place for place in places if place.is_file()), None)
+        places.insert(0, _within(Path(named).expanduser(), known))
+    return next((place for place in places if _present(place, known)), None)
 
 
 def available(name: str) -> bool:
@@ -315,6 +338,12 @@ def file_digest(path: str | os.PathLike) -> str:
 def intact(name: str, path: str | os.PathLike) -> bool:
     """Whether a file is the recording of this name: by its checksum, or by that of its arrays."""
     known = entry(name)
+    if known.members:
+        folder = Path(path)
+        return all(
+            (folder / member).is_file() and file_digest(folder / member) == sha256
+            for member, sha256 in known.members.items()
+        )
     if file_digest(path) == known.sha256:
         return True
     try:

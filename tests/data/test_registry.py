@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import os
 import pickle
@@ -37,7 +38,7 @@ def test_registry_of_the_repository_is_complete():
         # original site is closed, and PyTorch's mirror of its files carries no version.
         steady = rf"https://(\S+/[0-9a-f]{{40}}|{re.escape(MNIST_MIRROR)})/\S+$"
         assert all(re.match(steady, each) for each in entry.origin)
-        sums = (entry.sha256, entry.content_sha256, *entry.origin_sha256)
+        sums = (entry.sha256, entry.content_sha256, *entry.origin_sha256, *entry.members.values())
         assert all(re.fullmatch("[0-9a-f]{64}", each) for each in sums)
 
 
@@ -45,6 +46,12 @@ def test_registry_of_the_repository_is_complete():
 def test_recordings_are_those_of_the_registry(name):
     path = recording(name)
     entry = registry.entry(name)
+    assert registry.intact(name, path)
+    if entry.members:
+        found = [(path / member).read_bytes() for member in entry.members]
+        assert sum(map(len, found)) == entry.size
+        assert hashlib.sha256(b"".join(found)).hexdigest() == entry.sha256
+        return
     assert path.stat().st_size == entry.size
     assert registry.file_digest(path) == entry.sha256
     assert registry.content_digest(registry.read_arrays(path)) == entry.content_sha256
