@@ -20,9 +20,7 @@ def bones(made):
 def test_bones_keep_their_length():
     lengths = bones(skeletons.simulate(40, noise=0.0, seed=3))
     assert np.abs(lengths - lengths[:, :1]).max() < 1e-5
-    exact = bones(
-        skeletons.simulate(3, noise=0.0, size_spread=0.0, length_spread=0.0, seed=1)
-    )
+    exact = bones(skeletons.simulate(3, noise=0.0, size_spread=0.0, length_spread=0.0, seed=1))
     named = [skeletons.LENGTHS[joint.split("_")[-1]] for joint in skeletons.JOINTS[1:]]
     assert np.allclose(exact, named, atol=1e-5)
 
