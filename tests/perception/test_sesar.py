@@ -417,6 +417,23 @@ def test_one_step_is_the_step_of_a_plain_loop():
         assert torch.allclose(one, two, atol=1e-7)
 
 
+def test_labelled_sequences_can_stand_more_often_in_an_epoch():
+    x, labels = noise(8, 6, 7), torch.tensor([0, 1, -1, -1, -1, -1, -1, -1])
+    whole = replace(TINY, batch=20)
+    arguments = {"alpha": 0.5, "epochs": 1, "config": whole, "seeds": [0]}
+    once = sesar.train_side_by_side([network()], [x], [labels], **arguments)[0]
+    often = sesar.train_side_by_side([network()], [x], [labels], repeats=4, **arguments)[0]
+    assert often.classification[0] == pytest.approx(4 * once.classification[0], rel=1e-4)
+    with pytest.raises(ValueError, match="as many"):
+        sesar.train_side_by_side(
+            [network(), network()],
+            [x, x],
+            [labels, labels.clamp(min=0)],
+            repeats=2,
+            **(arguments | {"seeds": [0, 1]}),
+        )
+
+
 def test_training_lowers_the_losses():
     pool = skeletons.simulate(40, seed=0)
     task = sesar.simulated_task(pool, skeletons.simulate(10, seed=1))

@@ -5,6 +5,7 @@ sequences to ask a label for; redrawing all and naming the few are then trained 
 """
 
 from .config import CRITERIA, DECODERS, SesarConfig
+from .drawing import draw_body, draw_strip
 from .evaluation import actions_reached, confusion, few_label_accuracy, nearest_neighbours
 from .loop import (
     Job,
@@ -38,7 +39,7 @@ from .selection import (
     select,
     unit,
 )
-from .training import Losses, copies, pretrain, squeeze, supervise, train_side_by_side
+from .training import Losses, pretrain, squeeze, supervise, train_side_by_side
 
 __all__ = [
     "CRITERIA",
@@ -63,7 +64,8 @@ __all__ = [
     "classification_loss",
     "clusters",
     "confusion",
-    "copies",
+    "draw_body",
+    "draw_strip",
     "farthest_first",
     "few_label_accuracy",
     "jensen_shannon",

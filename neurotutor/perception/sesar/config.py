@@ -28,6 +28,7 @@ class SesarConfig:
         clip: largest norm of the gradient.
         unsupervised_epochs: passes over the pool before the first question.
         joint_epochs: passes over the pool after each round of questions.
+        repeats: how often a labelled sequence stands in an epoch of joint training.
         supervised_epochs: passes over the labelled sequences of the network that has nothing else.
         rounds: of questions.
         per_round: questions in a round, the k of the clusters.
@@ -45,10 +46,11 @@ class SesarConfig:
     clip: float = 25.0  # Predict & Cluster, PyTorch demo
     unsupervised_epochs: int = 500  # Predict & Cluster; OpenLabCluster has 30
     joint_epochs: int = 30  # OpenLabCluster, per round
+    repeats: int = 1  # OpenLabCluster; more saves epochs, in which most sequences have no label
     supervised_epochs: int = 100  # ours
     rounds: int = 5  # ours: the paper's schedule was not at hand
     per_round: int = 10  # ours
-    kmeans_starts: int = 10  # ours: the authors' code takes 1, which lands in poor minima
+    kmeans_starts: int = 1  # OpenLabCluster; more find better clusters
 
     @classmethod
     def tutorial(cls) -> SesarConfig:
@@ -59,8 +61,9 @@ class SesarConfig:
             mode="bi",
             time=20,
             learning_rate=3e-3,
-            unsupervised_epochs=30,
-            joint_epochs=8,
+            unsupervised_epochs=24,
+            joint_epochs=5,
+            repeats=4,
             supervised_epochs=60,
         )
 

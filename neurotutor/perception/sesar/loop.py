@@ -160,6 +160,7 @@ def learn_actively(jobs: Sequence[Job], config: SesarConfig) -> list[Run]:
             epochs=config.joint_epochs,
             config=config,
             seeds=[1000 * job.seed + round_ for job in jobs],
+            repeats=config.repeats,
         )
         for job, run, loss in zip(jobs, runs, losses, strict=True):
             run.losses.append(loss)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -55,6 +54,7 @@ def train_side_by_side(
     epochs: int,
     config: SesarConfig,
     seeds: Sequence[int],
+    repeats: int = 1,
 ) -> list[Losses]:
     """Train independent networks of one shape in lockstep; the models are changed in place.
 
@@ -69,18 +69,21 @@ def train_side_by_side(
         epochs: passes over each pool.
         config: batch size, learning rate, clipping.
         seeds: of the order of the batches of each run.
+        repeats: how often a labelled sequence stands in an epoch; 1 is the official code.
 
     Returns:
         The losses of each run.
 
     Raises:
-        ValueError: if numbers of runs or shapes disagree, or `alpha` is outside 0..1.
+        ValueError: if numbers of runs or shapes disagree, if `alpha` is outside 0..1, or if
+            labelled ones are repeated and not as many in each run.
     """
     if not len(models) == len(pools) == len(labels) == len(seeds) > 0:
         raise ValueError("models, pools, labels and seeds must be as many as there are runs")
     if not 0 <= alpha <= 1:
         raise ValueError(f"alpha must lie in 0..1, got {alpha}")
     as_count("epochs", epochs)
+    as_count("repeats", repeats)
     shapes = {(*pool.shape, *label.shape) for pool, label in zip(pools, labels, strict=True)}
     n = len(labels[0])
     if len(shapes) != 1 or pools[0].ndim != 3 or len(pools[0]) != n:
@@ -94,11 +97,19 @@ def train_side_by_side(
     optimiser = torch.optim.Adam(free, lr=config.learning_rate)
     whole, known = torch.stack(list(pools)), torch.stack(list(labels))
     runs = torch.arange(len(models))[:, None]
+    rows_of = [_epoch_rows(label, repeats) for label in labels]
+    if len({len(rows) for rows in rows_of}) != 1:
+        raise ValueError("to repeat labelled sequences, each run must have as many of them")
     generators = [torch.Generator().manual_seed(int(seed)) for seed in seeds]
     cost = vmap(lambda state, x, y: functional_call(objectives[0], state, (x, y)))
     history = torch.zeros(epochs, 2, len(models))
     for epoch in range(epochs):
-        orders = torch.stack([torch.randperm(n, generator=each) for each in generators])
+        orders = torch.stack(
+            [
+                rows[torch.randperm(len(rows), generator=each)]
+                for rows, each in zip(rows_of, generators, strict=True)
+            ]
+        )
         batches = orders.split(config.batch, dim=1)
         for rows in batches:
             loss, redrawn, named = cost(values, whole[runs, rows], known[runs, rows])
@@ -115,6 +126,12 @@ def train_side_by_side(
         Losses(history[:, 0, run].double().numpy(), history[:, 1, run].double().numpy())
         for run in range(len(models))
     ]
+
+
+def _epoch_rows(labels: Int[Tensor, "n"], repeats: int) -> Int[Tensor, "rows"]:
+    """Every sequence once, and the labelled ones as often again as they are to be repeated."""
+    known = torch.nonzero(labels.cpu() != UNLABELLED)[:, 0]
+    return torch.cat([torch.arange(len(labels)), known.repeat(repeats - 1)])
 
 
 def _clip(values: Sequence[Tensor], largest: float) -> None:
@@ -192,11 +209,6 @@ def supervise(
         seeds=seeds,
     )
     return models
-
-
-def copies(model: SESAR, n: int) -> list[SESAR]:
-    """Copies of a network, to warm-start several runs from."""
-    return [copy.deepcopy(model) for _ in range(n)]
 
 
 def squeeze(
