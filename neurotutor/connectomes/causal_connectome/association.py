@@ -110,13 +110,17 @@ def _scaled_precision(array: Float[np.ndarray, "rows nodes"]) -> Float[np.ndarra
     """
     n_rows, n_nodes = array.shape
     if n_rows - (n_nodes - 2) - 3 <= 0:
-        raise ValueError(f"{n_rows} samples are too few to hold {n_nodes - 2} neurons still; "
-                         f"{n_nodes + 2} or more are needed, or use graphical_lasso")
+        raise ValueError(
+            f"{n_rows} samples are too few to hold {n_nodes - 2} neurons still; "
+            f"{n_nodes + 2} or more are needed, or use graphical_lasso"
+        )
     correlation = correlation_matrix(array)
     # A neuron of which the others explain all but this share is a copy or a sum of them.
     if np.linalg.eigvalsh(correlation)[0] < 1e-10:
-        raise ValueError("the correlation matrix is singular: a neuron is a copy or a weighted sum "
-                         "of others; drop it, or use graphical_lasso")
+        raise ValueError(
+            "the correlation matrix is singular: a neuron is a copy or a weighted sum "
+            "of others; drop it, or use graphical_lasso"
+        )
     precision = np.linalg.inv(correlation)
     scale = np.sqrt(precision.diagonal())
     return precision / np.outer(scale, scale)

@@ -31,8 +31,9 @@ def as_graph(graph: Any, name: str = "graph") -> Bool[np.ndarray, "nodes nodes"]
     """
     matrix = np.asarray(graph)
     if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1] or len(matrix) == 0:
-        raise ValueError(f"{name} must be a square matrix with [i, j] for i -> j, "
-                         f"got shape {matrix.shape}")
+        raise ValueError(
+            f"{name} must be a square matrix with [i, j] for i -> j, got shape {matrix.shape}"
+        )
     if matrix.dtype != bool and not np.isin(matrix, (0, 1)).all():
         raise ValueError(f"{name} must hold only 0 and 1 (or booleans): threshold weights first")
     matrix = matrix.astype(bool)
@@ -69,8 +70,10 @@ def as_dag(dag: Any, name: str = "dag") -> Bool[np.ndarray, "nodes nodes"]:
     """
     matrix = as_graph(dag, name)
     if topological_order(matrix) is None:
-        raise ValueError(f"{name} must be a directed graph without cycles, and this one has a "
-                         "cycle: unroll feedback over time, or orient undirected edges first")
+        raise ValueError(
+            f"{name} must be a directed graph without cycles, and this one has a "
+            "cycle: unroll feedback over time, or orient undirected edges first"
+        )
     return matrix
 
 
@@ -151,14 +154,18 @@ def as_data(data: Any, *, smallest: int = 4, name: str = "data") -> Float[np.nda
     array = array.astype(float)
     if not np.isfinite(array).all():
         row, column = np.argwhere(~np.isfinite(array))[0]
-        raise ValueError(f"{name} must be finite, got {array[row, column]} in row {row}, neuron "
-                         f"{column}: drop or impute it first")
+        raise ValueError(
+            f"{name} must be finite, got {array[row, column]} in row {row}, neuron "
+            f"{column}: drop or impute it first"
+        )
     spread = array.std(axis=0)
     # A constant column keeps a spread of a few rounding errors of its level.
     silent = np.flatnonzero(spread <= 1e-13 * np.abs(array).max(axis=0))
     if len(silent):
-        raise ValueError(f"neuron {silent[0]} of {name} is constant ({len(silent)} such neurons): "
-                         "it correlates with nothing, drop it")
+        raise ValueError(
+            f"neuron {silent[0]} of {name} is constant ({len(silent)} such neurons): "
+            "it correlates with nothing, drop it"
+        )
     return array
 
 
@@ -186,13 +193,17 @@ def as_correlation(
         or np.abs(matrix.diagonal() - 1).max() > 1e-8
         or np.abs(matrix).max() > 1 + 1e-8
     ):
-        raise ValueError("a correlation matrix is symmetric, has ones on its diagonal and entries "
-                         "between -1 and 1: divide a covariance by the standard deviations first")
+        raise ValueError(
+            "a correlation matrix is symmetric, has ones on its diagonal and entries "
+            "between -1 and 1: divide a covariance by the standard deviations first"
+        )
     same = np.triu(matrix**2 > 1 - COPY, 1)
     if same.any():
         first, second = np.argwhere(same)[0]
-        raise ValueError(f"neurons {first} and {second} are copies of each other up to scale "
-                         f"({int(same.sum())} such pairs): drop one of each pair")
+        raise ValueError(
+            f"neurons {first} and {second} are copies of each other up to scale "
+            f"({int(same.sum())} such pairs): drop one of each pair"
+        )
     return matrix, int(n_samples)
 
 
@@ -206,8 +217,10 @@ def as_tiers(tiers: Any, n_nodes: int) -> Int[np.ndarray, "nodes"] | None:
         return None
     array = np.asarray(tiers)
     if array.shape != (n_nodes,) or array.dtype.kind not in "iu":
-        raise ValueError(f"tiers must be {n_nodes} whole numbers, one time for each node, "
-                         f"got {array.dtype} of shape {array.shape}")
+        raise ValueError(
+            f"tiers must be {n_nodes} whole numbers, one time for each node, "
+            f"got {array.dtype} of shape {array.shape}"
+        )
     return array.astype(int)
 
 

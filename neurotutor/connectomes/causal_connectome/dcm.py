@@ -58,8 +58,10 @@ def boxcar(
         ValueError: if a time is not positive.
     """
     if not all(0 < value < math.inf for value in (duration, dt, on, period)):
-        raise ValueError("duration, dt, on and period must be positive numbers of seconds, got "
-                         f"{duration}, {dt}, {on}, {period}")
+        raise ValueError(
+            "duration, dt, on and period must be positive numbers of seconds, got "
+            f"{duration}, {dt}, {on}, {period}"
+        )
     middle = (np.arange(round(duration / dt)) + 0.5) * dt
     return (middle % period < on).astype(float)[:, None]
 
@@ -125,9 +127,7 @@ def bold_signal(
     Source: Friston, Harrison & Penny (2003), with the coefficients of Buxton's model.
     """
     e = balloon.resting_extraction
-    return balloon.resting_volume * (
-        7 * e * (1 - q) + 2 * (1 - q / v) + (2 * e - 0.2) * (1 - v)
-    )
+    return balloon.resting_volume * (7 * e * (1 - q) + 2 * (1 - q / v) + (2 * e - 0.2) * (1 - v))
 
 
 def dcm_simulate(
@@ -167,8 +167,10 @@ def dcm_simulate(
     if a.ndim < 2 or a.shape[-2] != regions:
         raise ValueError(f"coupling must be square, regions by regions, got shape {a.shape}")
     if u.ndim != 2 or c.ndim < 2 or c.shape[-2:] != (u.shape[1], regions):
-        raise ValueError("stimulus must be (steps, inputs) and input_weights (inputs, regions), "
-                         f"got {u.shape} and {c.shape} for {regions} regions")
+        raise ValueError(
+            "stimulus must be (steps, inputs) and input_weights (inputs, regions), "
+            f"got {u.shape} and {c.shape} for {regions} regions"
+        )
     b = np.zeros((u.shape[1], regions, regions)) if modulation is None else np.asarray(modulation)
     if b.shape[-3:] != (u.shape[1], regions, regions):
         raise ValueError(f"modulation must be (inputs, regions, regions), got {b.shape}")
@@ -176,8 +178,9 @@ def dcm_simulate(
         raise ValueError("coupling, modulation, input_weights and stimulus must be finite")
     stride = round(sample_every / dt) if dt > 0 else 0
     if stride < 1 or abs(stride * dt - sample_every) > 1e-9:
-        raise ValueError("sample_every must be a whole number of steps dt > 0, got "
-                         f"{sample_every} s and {dt} s")
+        raise ValueError(
+            f"sample_every must be a whole number of steps dt > 0, got {sample_every} s and {dt} s"
+        )
     constants = Balloon() if balloon is None else balloon
     batch = np.broadcast_shapes(a.shape[:-2], c.shape[:-2], b.shape[:-3])
     state = np.zeros((5, *batch, regions))
@@ -185,8 +188,12 @@ def dcm_simulate(
     # Few distinct stimulus values: what they feed and modulate is worked out once for each.
     values, which = np.unique(u, axis=0, return_inverse=True)
     systems = [
-        (np.broadcast_to(a + np.tensordot(value, b, ([0], [b.ndim - 3])), (*batch, *a.shape[-2:])),
-         np.broadcast_to(np.tensordot(value, c, ([0], [c.ndim - 2])), (*batch, regions)))
+        (
+            np.broadcast_to(
+                a + np.tensordot(value, b, ([0], [b.ndim - 3])), (*batch, *a.shape[-2:])
+            ),
+            np.broadcast_to(np.tensordot(value, c, ([0], [c.ndim - 2])), (*batch, regions)),
+        )
         for value in values
     ]
     samples = []
@@ -196,8 +203,10 @@ def dcm_simulate(
             if step % stride == 0:
                 samples.append(state)
     if not samples or not np.isfinite(samples[-1]).all():
-        raise ValueError("the simulated activity explodes, or no sample falls into the stimulus: "
-                         "use stronger decay, smaller dt or a longer stimulus")
+        raise ValueError(
+            "the simulated activity explodes, or no sample falls into the stimulus: "
+            "use stronger decay, smaller dt or a longer stimulus"
+        )
     x, _, _, v, q = np.moveaxis(np.stack(samples, axis=-2), 0, 0)
     time = stride * dt * np.arange(1, len(samples) + 1)
     return DcmSignals(time, x, bold_signal(v, q, constants))
@@ -300,8 +309,10 @@ def dcm_fit(
     """
     data, graphs = np.asarray(bold, dtype=float), _as_hypotheses(hypotheses)
     if data.ndim != 3 or data.shape[2] != graphs.shape[1]:
-        raise ValueError("bold must be (recordings, samples, regions) with as many regions as the "
-                         f"hypotheses, got {data.shape} and {graphs.shape}")
+        raise ValueError(
+            "bold must be (recordings, samples, regions) with as many regions as the "
+            f"hypotheses, got {data.shape} and {graphs.shape}"
+        )
     spread = data.std(axis=1, keepdims=True)
     if not np.isfinite(data).all() or (spread == 0).any():
         raise ValueError("bold must be finite, and no region may be constant")
@@ -319,8 +330,10 @@ def dcm_fit(
         c[..., 0, 0] = parameters[..., -1]
         found = dcm_simulate(a, c, stimulus, dt=dt, sample_every=sample_every).bold
         if found.shape[-2] != data.shape[1]:
-            raise ValueError(f"the stimulus gives {found.shape[-2]} samples and bold has "
-                             f"{data.shape[1]}: pass the stimulus of the recording")
+            raise ValueError(
+                f"the stimulus gives {found.shape[-2]} samples and bold has "
+                f"{data.shape[1]}: pass the stimulus of the recording"
+            )
         return (found / spread[:, None]).reshape(*parameters.shape[:-1], -1)
 
     target = (data / spread).reshape(n_records, -1)
@@ -366,6 +379,8 @@ def _as_hypotheses(hypotheses: Any) -> Bool[np.ndarray, "hypotheses regions regi
     graphs = np.stack([as_graph(each, "a hypothesis") for each in np.asarray(hypotheses)])
     counts = graphs.sum(axis=(1, 2))
     if counts.min() < 1 or counts.min() != counts.max():
-        raise ValueError("the hypotheses must have the same number of arrows, one or more, got "
-                         f"{counts.tolist()}: fit those of another size in a call of their own")
+        raise ValueError(
+            "the hypotheses must have the same number of arrows, one or more, got "
+            f"{counts.tolist()}: fit those of another size in a call of their own"
+        )
     return graphs

@@ -49,8 +49,10 @@ def draw_graph(
     places = circle(len(matrix)) if positions is None else positions
     labels = [str(i + 1) for i in range(len(matrix))] if names is None else names
     if len(places) != len(matrix) or len(labels) != len(matrix):
-        raise ValueError(f"{len(matrix)} nodes need as many positions and names, got "
-                         f"{len(places)} and {len(labels)}")
+        raise ValueError(
+            f"{len(matrix)} nodes need as many positions and names, got "
+            f"{len(places)} and {len(labels)}"
+        )
     colours = dict(edge_colours or {})
     for i, j in np.argwhere(matrix).tolist():
         both = bool(matrix[j, i])
@@ -73,8 +75,16 @@ def draw_graph(
     for node, (x, y) in enumerate(places):
         colour = (node_colours or {}).get(node, INK)
         ax.plot(x, y, "s" if node in squares else "o", ms=size, color=colour, zorder=3)
-        ax.text(x, y - 0.01, labels[node], color=PAPER, ha="center", va="center", zorder=4,
-                fontweight="bold")
+        ax.text(
+            x,
+            y - 0.01,
+            labels[node],
+            color=PAPER,
+            ha="center",
+            va="center",
+            zorder=4,
+            fontweight="bold",
+        )
     xs, ys = np.array(places).T
     margin = 0.35
     ax.set(xlim=(xs.min() - margin, xs.max() + margin), ylim=(ys.min() - margin, ys.max() + margin))

@@ -45,8 +45,10 @@ def regression_slope(data: Any, effect: int, cause: int, adjust: Iterable[int] =
     centred = (array - array.mean(axis=0)) / scale
     weights, _, rank, _ = np.linalg.lstsq(centred[:, [cause, *chosen]], centred[:, effect])
     if rank < 1 + len(chosen):
-        raise ValueError(f"neurons {[cause, *chosen]} determine each other, so no single "
-                         "coefficient exists: drop one of them")
+        raise ValueError(
+            f"neurons {[cause, *chosen]} determine each other, so no single "
+            "coefficient exists: drop one of them"
+        )
     return float(weights[0] * scale[effect] / scale[cause])
 
 
@@ -73,8 +75,10 @@ def causal_effect(
     array, matrix, cause, effect = _as_question(data, graph, cause, effect)
     open_edges = np.flatnonzero(matrix[cause] & matrix[:, cause])
     if len(open_edges):
-        raise ValueError(f"edges of neuron {cause} to {open_edges.tolist()} have no direction, so "
-                         "its parents are not known: use ida for the list of possible effects")
+        raise ValueError(
+            f"edges of neuron {cause} to {open_edges.tolist()} have no direction, so "
+            "its parents are not known: use ida for the list of possible effects"
+        )
     return _adjusted(array, np.flatnonzero(matrix[:, cause]).tolist(), cause, effect)
 
 
@@ -98,9 +102,7 @@ def ida(
     Source: Maathuis, Kalisch & Buehlmann (2009), algorithm 3.
     """
     array, matrix, cause, effect = _as_question(data, graph, cause, effect)
-    return np.array(
-        [_adjusted(array, each, cause, effect) for each in parent_sets(matrix, cause)]
-    )
+    return np.array([_adjusted(array, each, cause, effect) for each in parent_sets(matrix, cause)])
 
 
 def parent_sets(graph: Shaped[np.ndarray, "nodes nodes"], node: int) -> list[list[int]]:
@@ -130,8 +132,10 @@ def _as_question(
     """Read data, a graph over the same neurons without a directed cycle, and two neurons."""
     array, matrix = as_data(data), as_graph(graph)
     if array.shape[1] != len(matrix):
-        raise ValueError(f"the graph has {len(matrix)} nodes and the data {array.shape[1]} "
-                         "neurons: pass the columns that the graph is about")
+        raise ValueError(
+            f"the graph has {len(matrix)} nodes and the data {array.shape[1]} "
+            "neurons: pass the columns that the graph is about"
+        )
     if topological_order(matrix & ~matrix.T) is None:
         raise ValueError("the graph has a directed cycle: unroll feedback over time first")
     n = len(matrix)

@@ -97,8 +97,10 @@ def granger(
     fit = _conditional if conditional else _pairwise
     without, with_, n_columns = fit(present, past)
     if (with_ <= 1e-12 * (present**2).sum(axis=0)).any():
-        raise ValueError("the past determines a neuron exactly, so there is nothing to test: drop "
-                         "copies and shifted copies of neurons")
+        raise ValueError(
+            "the past determines a neuron exactly, so there is nothing to test: drop "
+            "copies and shifted copies of neurons"
+        )
     freedom = (lags, n_rows - n_columns)
     own = freedom if conditional else (lags, n_rows - 1 - lags)
     denominator = np.full((p, p), freedom[1])
@@ -116,8 +118,10 @@ def _as_order(order: Any, array: Float[np.ndarray, "time nodes"]) -> int:
         raise ValueError(f"order must be a whole number of lags >= 1, or 'bic', got {order!r}")
     rows, columns = len(array) - order, 1 + array.shape[1] * order
     if rows <= columns:
-        raise ValueError(f"{len(array)} time points are too few for {order} lags of "
-                         f"{array.shape[1]} neurons: {rows} rows for {columns} coefficients")
+        raise ValueError(
+            f"{len(array)} time points are too few for {order} lags of "
+            f"{array.shape[1]} neurons: {rows} rows for {columns} coefficients"
+        )
     return int(order)
 
 
@@ -128,8 +132,10 @@ def _inverse(gram: Float[np.ndarray, "*batch k k"]) -> Float[np.ndarray, "*batch
         ValueError: if one is singular.
     """
     if (np.linalg.eigvalsh(gram)[..., 0] < 1e-10 * np.abs(gram).max(axis=(-1, -2))).any():
-        raise ValueError("the past of the neurons is linearly dependent (copies, or a neuron that "
-                         "is a weighted sum of others): drop one of them")
+        raise ValueError(
+            "the past of the neurons is linearly dependent (copies, or a neuron that "
+            "is a weighted sum of others): drop one of them"
+        )
     return np.linalg.inv(gram)
 
 

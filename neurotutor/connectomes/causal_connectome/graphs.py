@@ -69,8 +69,10 @@ def d_separated(
     starts, ends = as_nodes(x, n, "x"), as_nodes(y, n, "y")
     fixed = as_nodes(given, n, "given")
     if starts & ends or starts & fixed or ends & fixed:
-        raise ValueError(f"x, y and given must not share a node, got {sorted(starts)}, "
-                         f"{sorted(ends)} and {sorted(fixed)}")
+        raise ValueError(
+            f"x, y and given must not share a node, got {sorted(starts)}, "
+            f"{sorted(ends)} and {sorted(fixed)}"
+        )
     parents = [np.flatnonzero(graph[:, node]).tolist() for node in range(n)]
     children = [np.flatnonzero(graph[node]).tolist() for node in range(n)]
     opens = ancestors(graph, fixed) if fixed else frozenset()
@@ -141,9 +143,7 @@ class DSeparationOracle:
         return 0.0 if arrived else 1.0
 
 
-def paths(
-    dag: Shaped[np.ndarray, "nodes nodes"], x: int, y: int
-) -> Iterator[tuple[int, ...]]:
+def paths(dag: Shaped[np.ndarray, "nodes nodes"], x: int, y: int) -> Iterator[tuple[int, ...]]:
     """All paths between two nodes that visit no node twice, arrows in any direction.
 
     Args:
@@ -273,8 +273,10 @@ def equivalence_class(
         if len(open_edges) == 0:
             found.append(current)
             if len(found) > limit:
-                raise ValueError(f"the class has more than {limit} members: raise limit if you "
-                                 "have the memory for them")
+                raise ValueError(
+                    f"the class has more than {limit} members: raise limit if you "
+                    "have the memory for them"
+                )
             continue
         i, j = open_edges[0]
         # Once an edge is chosen, the rules (with R4) complete what follows from the choice, so
@@ -290,8 +292,10 @@ def equivalence_class(
         except ValueError:
             valid = False
         if not valid:
-            raise ValueError("the graph has undirected edges but is not the CPDAG of any DAG: "
-                             "pass a DAG, or resolve the conflicts first")
+            raise ValueError(
+                "the graph has undirected edges but is not the CPDAG of any DAG: "
+                "pass a DAG, or resolve the conflicts first"
+            )
     return members
 
 

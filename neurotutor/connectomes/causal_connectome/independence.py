@@ -118,9 +118,7 @@ class FisherZ:
                     factor = m[k, i] / pivot
                     for j in range(i, last):
                         m[i, j] = m[i, j] - factor * m[k, j]
-            left, right = (
-                np.where(m[i, i] > COPY, m[i, i], np.nan) for i in (size, size + 1)
-            )
+            left, right = (np.where(m[i, i] > COPY, m[i, i], np.nan) for i in (size, size + 1))
             return np.asarray(m[size, size + 1] / np.sqrt(left * right))
 
     def __call__(self, x: int, y: int, given: Iterable[int] = ()) -> float:

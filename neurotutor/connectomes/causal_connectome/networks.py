@@ -36,9 +36,7 @@ FORK = graph_of(3, (1, 0), (1, 2))
 COLLIDER = graph_of(3, (0, 2), (1, 2))
 
 # X3 = X1 + X2 + e, X4 = 0.7 X3 + e.
-FOUR_NODES = np.array(
-    [[0, 0, 1, 0], [0, 0, 1, 0], [0, 0, 0, 0.7], [0, 0, 0, 0]], dtype=float
-)
+FOUR_NODES = np.array([[0, 0, 1, 0], [0, 0, 1, 0], [0, 0, 0, 0.7], [0, 0, 0, 0]], dtype=float)
 # X2 = X1 + e, X3 = X2 - X1 + e: the two paths from 1 to 3 cancel.
 CANCELLING = np.array([[0, 1, -1], [0, 0, 1], [0, 0, 0]], dtype=float)
 

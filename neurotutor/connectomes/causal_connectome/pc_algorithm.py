@@ -165,8 +165,10 @@ def skeleton_one_by_one(test: Test, n_nodes: int, alpha: float, deepest: int) ->
                     counts[-1] += 1
                     p = float(test(x, y, given))
                     if not 0 <= p <= 1 + 1e-9:
-                        raise ValueError(f"the test must return a p-value in 0..1, got {p} for "
-                                         f"x={x}, y={y}, given={given}")
+                        raise ValueError(
+                            f"the test must return a p-value in 0..1, got {p} for "
+                            f"x={x}, y={y}, given={given}"
+                        )
                     if p > alpha:
                         adjacent[x, y] = adjacent[y, x] = False
                         sepsets[min(x, y), max(x, y)] = given
