@@ -22,13 +22,8 @@ def same_class(answer: Any) -> str:
     shielded = cc.graph_of(3, (1, 0), (2, 0), (2, 1))
     full = cc.graph_of(3, (0, 1), (0, 2), (1, 2))
     cases = [
-        (chain, fork, True),
-        (chain, back, True),
-        (chain, middle, False),
-        (collider, middle, False),
-        (shielded, full, True),
-        (chain, chain, True),
-        (chain, full, False),
+        (chain, fork, True), (chain, back, True), (chain, middle, False), (collider, middle, False),
+        (shielded, full, True), (chain, chain, True), (chain, full, False),
         (cc.graph_of(4, (0, 2), (1, 2), (2, 3)), cc.graph_of(4, (0, 2), (1, 2), (3, 2)), False),
     ]
     found = [bool(call(answer, first, second)) for first, second, _ in cases]
@@ -45,21 +40,17 @@ def same_class(answer: Any) -> str:
         return {(i, k, j) for i, j in pairs for k in range(len(dag)) if dag[i, k] and dag[j, k]}
 
     shielded_too = [
-        ((a | a.T) == (b | b.T)).all() and all_colliders(a) == all_colliders(b) for a, b, _ in cases
+        ((a | a.T) == (b | b.T)).all() and all_colliders(a) == all_colliders(b)
+        for a, b, _ in cases
     ]
     if found == shielded_too:
-        raise Hint(
-            "You count colliders whose parents are joined, too. Those leave no trace in the "
-            "independences."
-        )
-    wrong = next(
-        number for number, pair in enumerate(zip(found, right, strict=True)) if pair[0] != pair[1]
-    )
+        raise Hint("You count colliders whose parents are joined, too. Those leave no trace in the "
+                   "independences.")
+    wrong = next(number for number, pair in enumerate(zip(found, right, strict=True))
+                 if pair[0] != pair[1])
     first, second, expected = cases[wrong]
-    raise Hint(
-        f"For the arrows {np.argwhere(first).tolist()} and {np.argwhere(second).tolist()} "
-        f"(from 0) the answer is {expected}."
-    )
+    raise Hint(f"For the arrows {np.argwhere(first).tolist()} and {np.argwhere(second).tolist()} "
+               f"(from 0) the answer is {expected}.")
 
 
 def minimal_separating_sets(answer: Any) -> str:
@@ -94,10 +85,8 @@ def minimal_separating_sets(answer: Any) -> str:
     wrong = next(k for k in range(len(cases)) if found[k] != right[k][1])
     dag, x, y = cases[wrong]
     expected = sorted(sorted(each) for each in right[wrong][1])
-    raise Hint(
-        f"For the arrows {np.argwhere(dag).tolist()} (from 0), nodes {x} and {y}, the "
-        f"minimal sets are {expected}."
-    )
+    raise Hint(f"For the arrows {np.argwhere(dag).tolist()} (from 0), nodes {x} and {y}, the "
+               f"minimal sets are {expected}.")
 
 
 def moral_twins(answer: Any) -> str:
@@ -117,10 +106,8 @@ def moral_twins(answer: Any) -> str:
     if (twins[0] != twins[1]).any():
         raise Hint("Their moral graphs differ: join the parents of every common child and compare.")
     if (cc.cpdag(first) == cc.cpdag(second)).all():
-        raise Hint(
-            "They are in one equivalence class, so nothing can tell them apart. One of them "
-            "needs a collider that the other does not have."
-        )
+        raise Hint("They are in one equivalence class, so nothing can tell them apart. One of them "
+                   "needs a collider that the other does not have.")
     return "Partial correlations join the same pairs in both; PC tells them apart."
 
 
@@ -130,39 +117,28 @@ def best_alpha(answer: Any) -> str:
     dags = [cc.random_dag(6, 0.4, rng) for _ in range(6)]
     samples = [cc.simulate_linear(cc.random_weights(dag, rng), 200, rng) for dag in dags]
     alphas = [1e-12, 0.01, 0.3, 0.9]
-    distance = np.array(
-        [
-            [
-                cc.structural_hamming_distance(cc.pc(x, alpha).graph, cc.cpdag(dag))
-                for alpha in alphas
-            ]
-            for dag, x in zip(dags, samples, strict=True)
-        ]
-    )
+    distance = np.array([
+        [cc.structural_hamming_distance(cc.pc(x, alpha).graph, cc.cpdag(dag)) for alpha in alphas]
+        for dag, x in zip(dags, samples, strict=True)
+    ])
     mean = distance.mean(axis=0)
     found = call(answer, dags, samples, alphas)
     if np.ndim(found) != 0:
         raise Hint("Return one alpha, not a list.")
     if float(found) not in alphas:
-        raise Hint(
-            f"Return one of the alphas {alphas}, not its index or its distance: {found} came."
-        )
+        raise Hint(f"Return one of the alphas {alphas}, not its index or its distance: "
+                   f"{found} came.")
     if float(found) == alphas[int(mean.argmin())]:
         return "You could do this because you knew the truth. With recordings you do not."
     if float(found) == alphas[int(mean.argmax())]:
         raise Hint("That alpha has the largest distance. You want the smallest.")
-    raw = np.mean(
-        [
-            [cc.structural_hamming_distance(cc.pc(x, alpha).graph, dag) for alpha in alphas]
-            for dag, x in zip(dags, samples, strict=True)
-        ],
-        axis=0,
-    )
+    raw = np.mean([
+        [cc.structural_hamming_distance(cc.pc(x, alpha).graph, dag) for alpha in alphas]
+        for dag, x in zip(dags, samples, strict=True)
+    ], axis=0)
     if float(found) == alphas[int(raw.argmin())]:
-        raise Hint(
-            "You compare with the graph itself. PC can return its class at best: compare "
-            "with the CPDAG of the truth."
-        )
+        raise Hint("You compare with the graph itself. PC can return its class at best: compare "
+                   "with the CPDAG of the truth.")
     raise Hint(f"The mean distances are {mean.round(2).tolist()} for the alphas {alphas}.")
 
 
@@ -179,21 +155,15 @@ def possible_effects(answer: Any) -> str:
         return "A list, not a number: what the data leave open, the list leaves open."
     slope = cc.regression_slope(data, 2, 1)
     if len(found) == len(right) and np.allclose(found, slope):
-        raise Hint(
-            "Every number is the plain regression slope. Adjust for the parents that the "
-            "cause has in each member."
-        )
+        raise Hint("Every number is the plain regression slope. Adjust for the parents that the "
+                   "cause has in each member.")
     if len(found) == 1:
-        raise Hint(
-            f"One number came, and the class has {len(members)} members: return one effect "
-            "for each."
-        )
+        raise Hint(f"One number came, and the class has {len(members)} members: return one effect "
+                   "for each.")
     zeros = int((right == 0).sum())
     if len(found) == len(right) - zeros:
-        raise Hint(
-            "You left out the members in which the effect is a parent of the cause. Pushing "
-            "a child does nothing to its parent: count a 0 for each."
-        )
+        raise Hint("You left out the members in which the effect is a parent of the cause. Pushing "
+                   "a child does nothing to its parent: count a 0 for each.")
     distinct, theirs = np.unique(right.round(6)), np.unique(found.round(6))
     if theirs.shape == distinct.shape and np.allclose(theirs, distinct, atol=2e-6):
         raise Hint("The values are right, but each member of the class should count once.")
