@@ -62,8 +62,8 @@ class SesarConfig:
             time=20,
             learning_rate=3e-3,
             unsupervised_epochs=24,
-            joint_epochs=5,
-            repeats=4,
+            joint_epochs=3,
+            repeats=6,
             supervised_epochs=60,
         )
 

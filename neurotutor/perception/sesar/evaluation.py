@@ -82,7 +82,7 @@ def confusion(
 
 
 def actions_reached(
-    labels: Int[np.ndarray, "pool"], rounds: list[Int[np.ndarray, "chosen"]]
+    labels: Int[np.ndarray, "pool"], rounds: list[Int[np.ndarray, "_"]]
 ) -> Int[np.ndarray, "rounds"]:
     """How many actions the questions have met after each round."""
     met = [labels[np.concatenate(rounds[: i + 1])] for i in range(len(rounds))]

@@ -93,8 +93,8 @@ class Run:
 
     criterion: str
     seed: int
-    chosen: list[Int[np.ndarray, "chosen"]]
-    answers: list[Int[np.ndarray, "chosen"]]
+    chosen: list[Int[np.ndarray, "_"]]
+    answers: list[Int[np.ndarray, "_"]]
     predicted: list[Int[np.ndarray, "test"]]
     accuracy: Float[np.ndarray, "rounds"]
     latents: list[Float[np.ndarray, "pool latent"]]

@@ -293,7 +293,7 @@ def recorded_task(
     left, right = (data.joint_names.index(name) for name in hips)
     bodies = np.zeros((data.n_sequences, time, len(data.joint_names), 3), np.float32)
     for row in (*training, *testing):
-        sequence = data.sequence(row)
+        sequence = data.sequence(int(row))
         own = sequence - sequence[:, :1]
         bodies[row] = resample(yaw_align(own, left, right), time)
     return _task(
