@@ -1,0 +1,224 @@
+"""Training of both networks, and the weights that come with the package."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+
+from neurotutor import training
+from neurotutor.checks import as_count
+from neurotutor.data import scores
+from neurotutor.data.scores import Score
+from neurotutor.perception.mi_net.config import MiNetConfig
+from neurotutor.perception.mi_net.performance import Clips
+from neurotutor.perception.mi_net.prior import MovementPrior
+from neurotutor.perception.mi_net.quantiser import perplexity
+from neurotutor.perception.mi_net.vqvae import VQVAE
+
+WEIGHTS = Path(__file__).parent
+# Shares of the training clips that see: nothing, the movement, movement and notes.
+SEEN = (0.25, 0.4, 0.35)
+
+
+def train_pieces(n_composed: int = 40) -> list[Score]:
+    """The music of training: Bach where the set is on this machine, and pieces of our own.
+
+    Args:
+        n_composed: how many of our own; their seeds start at 0.
+    """
+    solo = [name for n, name in enumerate(scores.names("solo")) if n % 5 != 2]
+    bach = [scores.load(name) for name in solo + scores.names("keyboard_other")]
+    return bach + [scores.compose(48, n_voices=1, seed=seed) for seed in range(n_composed)]
+
+
+def test_pieces(n_composed: int = 8, *, bach: bool | None = None) -> list[Score]:
+    """Other pieces than those of training: Bach where the set is here, else pieces of our own.
+
+    Args:
+        n_composed: how many of our own, where they are used; their seeds start at 10,000.
+        bach: whether to use Bach; default: whether the set is on this machine.
+    """
+    names = [name for n, name in enumerate(scores.names("solo")) if n % 5 == 2]
+    if names if bach is None else bach:
+        return [scores.load(name) for name in names]
+    return [scores.compose(48, n_voices=1, seed=10_000 + seed) for seed in range(n_composed)]
+
+
+test_pieces.__test__ = False  # pytest must not take it for a test
+
+
+def learning_rate(step: int, n_steps: int, rate: float) -> float:
+    """Constant in the first half, then falling in a line to a twentieth."""
+    late = max(0.0, 2 * step / n_steps - 1)
+    return rate * (1 - 0.95 * late)
+
+
+def train_vqvae(
+    model: VQVAE, clips: Clips, n_steps: int, *, seed: int = 0, progress: bool = False
+) -> training.History:
+    """Train the alphabet on spectra, in place.
+
+    Args:
+        model: a fresh one; mean and spread are set from the clips.
+        clips: of the training pieces.
+        n_steps: batches.
+        seed: of their order.
+        progress: whether to show a bar.
+
+    Returns:
+        Loss, error and perplexity (of the batch) at each step.
+    """
+    config = model.config
+    device = model.mean.device
+    model.set_scale(clips.spectra)
+    model.train()
+    optimiser = torch.optim.Adam(model.parameters(), config.vqvae_rate)
+    batches = _batches(len(clips), config.batch_size, seed)
+
+    def step(i: int) -> Mapping[str, float]:
+        rows = next(batches)
+        optimiser.param_groups[0]["lr"] = learning_rate(i, n_steps, config.vqvae_rate)
+        found = model(clips.spectra[rows].to(device))
+        optimiser.zero_grad()
+        found.loss.backward()
+        optimiser.step()
+        used = perplexity(found.codes, config.n_codes)
+        return {"loss": found.loss.item(), "error": found.error.item(), "perplexity": used}
+
+    history = training.fit(step, as_count("n_steps", n_steps), progress=progress)
+    model.eval()
+    return history
+
+
+def train_prior(
+    model: MovementPrior,
+    codes: torch.Tensor,
+    clips: Clips,
+    n_steps: int,
+    *,
+    seed: int = 0,
+    seen: tuple[float, float, float] = SEEN,
+    progress: bool = False,
+) -> training.History:
+    """Train movement encoder and prior on codes, in place, by one loss.
+
+    Args:
+        model: a fresh one.
+        codes: of the clips, shape (clips, frames).
+        clips: of the training pieces.
+        n_steps: batches.
+        seed: of their order, of the noise, and of what each clip sees.
+        seen: shares of clips that see nothing, the movement, and movement and notes.
+        progress: whether to show a bar.
+
+    Returns:
+        Bits a code at each step.
+    """
+    config = model.config
+    device = model.embed.weight.device
+    model.train()
+    optimiser = torch.optim.Adam(model.parameters(), config.prior_rate)
+    batches = _batches(len(clips), config.batch_size, seed)
+    generator = torch.Generator().manual_seed(seed)
+    shares = torch.tensor(seen)
+
+    def step(i: int) -> Mapping[str, float]:
+        rows = next(batches)
+        optimiser.param_groups[0]["lr"] = learning_rate(i, n_steps, config.prior_rate)
+        kind = torch.multinomial(shares, len(rows), replacement=True, generator=generator)
+        keypoints = clips.keypoints[rows]
+        noise = torch.randn(keypoints.shape, generator=generator)
+        loss = model.loss(
+            codes[rows].to(device),
+            (keypoints + config.keypoint_noise * noise).to(device),
+            clips.rolls[rows].to(device),
+            keep_movement=kind >= 1,
+            keep_midi=kind == 2,
+        )
+        optimiser.zero_grad()
+        loss.backward()
+        nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimiser.step()
+        return {"bits": loss.item() / np.log(2)}
+
+    history = training.fit(step, as_count("n_steps", n_steps), progress=progress)
+    model.eval()
+    return history
+
+
+def _batches(n: int, size: int, seed: int):
+    """Rows of one batch after another; every clip once before any twice."""
+    rng = np.random.default_rng([seed, 11])
+    while True:
+        order = rng.permutation(n)
+        for start in range(0, max(1, n - size + 1), size):
+            yield order[start : start + size]
+
+
+def save_weights(model: nn.Module, name: str, made: Mapping[str, object], folder: Path = WEIGHTS):
+    """Write the weights of a model, in half precision, with what they were made from.
+
+    Args:
+        model: a VQVAE or MovementPrior.
+        name: of the file, without its ending.
+        made: facts such as seed, steps and data.
+        folder: where to.
+
+    Returns:
+        The path.
+    """
+    arrays = {key: value.cpu().numpy() for key, value in model.state_dict().items()}
+    # The codebook and its counts stay in single precision: the update adds small numbers to them.
+    small = {
+        key: value.astype(np.float16) if value.ndim and not key.startswith("quantiser") else value
+        for key, value in arrays.items()
+        if key not in ("quantiser.sums",)
+    }
+    about = json.dumps({"config": asdict(model.config), **made})
+    path = folder / f"{name}.npz"
+    np.savez_compressed(path, about=np.array(about), **small)
+    return path
+
+
+def load_weights(model: nn.Module, name: str, folder: Path = WEIGHTS) -> dict[str, object]:
+    """Put weights that came with the package into a model, and say how they were made.
+
+    Args:
+        model: of the configuration that the weights were made with.
+        name: "alphabet" for a VQVAE, "prior" for a MovementPrior.
+        folder: where from.
+
+    Returns:
+        What was recorded: seed, steps, data, seconds.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+        ValueError: if the model has other sizes.
+    """
+    path = folder / f"{name}.npz"
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"no weights at {path}: make them with python -m neurotutor.perception.mi_net"
+        )
+    with np.load(path, allow_pickle=False) as file:
+        arrays = {key: torch.from_numpy(file[key]) for key in file.files if key != "about"}
+        about = json.loads(str(file["about"]))
+    state = model.state_dict()
+    if "quantiser.counts" in arrays:
+        # Not stored, since it follows: m = e N, but for the tiny smoothing of N.
+        arrays["quantiser.sums"] = arrays["quantiser.codebook"] * arrays["quantiser.counts"][:, None]
+    wrong = [k for k in state if k not in arrays or arrays[k].shape != state[k].shape]
+    if wrong or arrays.keys() - state.keys():
+        raise ValueError(
+            f"{path.name} was made for other sizes ({', '.join(wrong[:3])}); "
+            "use MiNetConfig.tutorial()"
+        )
+    model.load_state_dict({key: arrays[key].to(state[key].dtype) for key in state})
+    model.eval()
+    return about
