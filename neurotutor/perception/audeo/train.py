@@ -25,7 +25,8 @@ from neurotutor.perception.audeo.training import (
 from neurotutor.perception.audeo.video_to_roll import PlainRoll, Video2Roll, predict_roll
 
 FOLDER = Path(__file__).with_name("weights")
-FIRST_STAGE = ("full5", "full1", "plain5", "plain1")  # with or without the neck; frames
+# With or without the neck, or with balanced sampling; and how many frames it sees.
+FIRST_STAGE = ("full5", "full1", "plain5", "plain1", "balanced5")
 NAMES = (*FIRST_STAGE, "midi")
 CLIP_SEEDS = {"first": 0, "second": 1}  # of the clips that each stage learns from
 
@@ -45,7 +46,7 @@ def new_net(name: str, seed: int = 0) -> Video2Roll | PlainRoll | Roll2Midi:
     config = AudeoConfig.tutorial()
     if name == "midi":
         return Roll2Midi(config.midi_width, config.midi_dropout, seed=seed)
-    kind = Video2Roll if name.startswith("full") else PlainRoll
+    kind = PlainRoll if name.startswith("plain") else Video2Roll
     return kind(25, int(name[-1]), config.width, seed=seed)
 
 
@@ -73,11 +74,8 @@ def load_net(
         )
     with np.load(path, allow_pickle=False) as file:
         packed = {key: file[key] for key in file.files}
-    made = {
-        key.removeprefix("made:"): str(packed.pop(key))
-        for key in list(packed)
-        if ":" in key and key.startswith("made:")
-    }
+    notes = [key for key in packed if key.startswith("made:")]
+    made = {key.removeprefix("made:"): str(packed.pop(key)) for key in notes}
     unpack_weights(net, packed)
     return net, made
 
@@ -86,7 +84,7 @@ def train_net(
     name: str,
     *,
     seed: int = 0,
-    n_clips: int = 200,
+    n_clips: int = 150,
     iterations: int | None = None,
     folder: Path = FOLDER,
 ) -> tuple[Video2Roll | PlainRoll | Roll2Midi, dict[str, str]]:
@@ -118,8 +116,10 @@ def train_net(
         last = history.metrics["error"]
     else:
         clips = make_clips(pieces.train, n_clips, seed=CLIP_SEEDS["first"])
-        if iterations:
-            config = AudeoConfig.tutorial(iterations=iterations)
+        sampling = "balanced" if name.startswith("balanced") else "uniform"
+        config = AudeoConfig.tutorial(
+            sampling=sampling, iterations=iterations or config.iterations
+        )
         history = train_video2roll(net, Frames(clips, net.n_frames), config, seed=seed)
         last = history.metrics["loss"]
     versions = runtime.environment()
@@ -149,7 +149,7 @@ def main(arguments: list[str] | None = None) -> int:
     )
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(NAMES)}")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--clips", type=int, default=200)
+    parser.add_argument("--clips", type=int, default=150)
     parser.add_argument("--iterations", type=int)
     parser.add_argument("--out", type=Path, default=FOLDER)
     options = parser.parse_args(arguments)

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import math
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -29,7 +26,6 @@ from neurotutor.perception.audeo.sampling import BalancedKeySampler, UniformSamp
 from neurotutor.perception.audeo.video_to_roll import PlainRoll, Video2Roll, frame_indices, stacks
 from neurotutor.training import History, fit
 
-WEIGHTS = Path(__file__).with_name("weights")
 VALIDATION = ("bwv773_invention", "bwv784_invention", "bwv790_sinfonia", "bwv799_sinfonia")
 
 

@@ -66,6 +66,7 @@ class BasicBlock(nn.Module):
             )
 
     def forward(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b d i j"]:
+        """ReLU of the two convolutions plus the shortcut."""
         inner = self.norm2(self.conv2(F.relu(self.norm1(self.conv1(x)))))
         return F.relu(inner + self.shortcut(x))
 
@@ -122,6 +123,7 @@ class FeatureTransform(nn.Module):
         self.pool = nn.AvgPool2d(2, 2) if pool == "half" else nn.AvgPool2d(3, 1)
 
     def forward(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b d i j"]:
+        """The map with its new number of channels, refined and pooled."""
         u = self.enter(x)
         return self.pool(self.conv2(F.relu(self.norm(self.conv1(u)))) + u)
 
@@ -142,6 +144,7 @@ class FeatureRefinement(nn.Module):
     def forward(
         self, x_low: Float[Tensor, "b l h w"], x_high: Float[Tensor, "b c i j"]
     ) -> Float[Tensor, "b l h w"]:
+        """The low map, each channel times its gate."""
         means = [each.mean(dim=(2, 3), keepdim=True) for each in (x_low, x_high)]
         gate = torch.sigmoid(self.excite(F.relu(self.squeeze(torch.cat(means, dim=1)))))
         return gate * x_low
