@@ -34,7 +34,7 @@ class Keyboard:
     key_width: float
 
 
-def _coverage(start: float, stop: float, first: int, last: int) -> np.ndarray:
+def _coverage(start: float | int, stop: float | int, first: int, last: int) -> np.ndarray:
     """Share of each pixel from `first` to `last` that an interval covers."""
     pixel = np.arange(first, last)
     return np.clip(np.minimum(pixel + 1, stop) - np.maximum(pixel, start), 0, 1)

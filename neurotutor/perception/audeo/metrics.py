@@ -117,13 +117,12 @@ def note_scores(predicted: Notes, target: Notes, tolerance: float | int = 0.05) 
     as_positive("tolerance", tolerance)
     n_predicted, n_target = len(predicted), len(target)
     if n_predicted == 0 or n_target == 0:
-        nothing = float(n_predicted == n_target)
         return NoteScores(
-            nothing if n_target else float(n_predicted == 0),
-            nothing if n_predicted else float(n_target == 0),
-            nothing,
-            n_predicted,
-            n_target,
+            precision=float(n_predicted == 0),
+            recall=float(n_target == 0),
+            f1=float(n_predicted == n_target),
+            n_predicted=n_predicted,
+            n_target=n_target,
         )
     precision, recall, f1, _ = mir_eval.transcription.precision_recall_f1_overlap(
         *_intervals(target), *_intervals(predicted), onset_tolerance=tolerance, offset_ratio=None

@@ -32,7 +32,7 @@ def silent_scores(answer: Any) -> str:
         raise Hint("You count silent pairs of frame and key. Count frames in which nothing sounds.")
     if np.isclose(found[2], 2 * silence / (1 + silence)):
         raise Hint(
-            "You took F1 of the mean precision and the mean recall. It is the mean of the frames' F1."
+            "You took F1 of the mean precision and the mean recall. Take the mean of the frames' F1."
         )
     raise Hint(f"With silence in a share {silence:.3f} of the frames, recall is {silence:.3f}.")
 
@@ -59,8 +59,8 @@ def draw_probability(answer: Any) -> str:
         raise Hint("Silent frames have no chance. Silence is a class of its own.")
     if np.isclose(found.sum(), 5 / 6):
         raise Hint(
-            "The sum is below 1: you divide by the number of all keys and one, though one key never "
-            "occurs."
+            "The sum is below 1: you divide by the number of all keys and one, though one key "
+            "never occurs."
         )
     if np.allclose(found, 1 / len(labels)):
         raise Hint("That is uniform sampling. Draw a class first, then a frame of that class.")
@@ -144,7 +144,7 @@ def split_notes(answer: Any) -> str:
     except (TypeError, ValueError) as error:
         raise Hint("Return a list of pairs (first frame, frame after the last one).") from error
     if pairs == right:
-        return "The note that was struck twice is two notes again, and the roll still says when it ends."
+        return "What was struck twice is two notes again, and the roll still says when they end."
     if pairs == [(2, 9), (12, 15), (17, 20)]:
         raise Hint("You split at gaps alone. The onset in frame 5 starts a new note.")
     if pairs == [(2, 9), (5, 9), (12, 15), (17, 20)]:
