@@ -553,13 +553,17 @@ def test_weights_in_a_byte_each():
         )
 
 
-@pytest.mark.parametrize("name", train.NAMES)
+@pytest.mark.parametrize("name", train.names())
 def test_committed_weights_fit_and_say_how_they_were_made(name):
     net, made = train.load_net(name)
     assert not net.training
     assert int(made["iterations"]) > 0
     assert made["music"] == "Bach"
     assert (train.FOLDER / f"{name}.npz").stat().st_size < 400_000
+
+
+def test_the_weights_that_the_chapter_needs_are_there():
+    assert {"full5", "midi"} <= set(train.names())
 
 
 def test_committed_weights_read_keys():

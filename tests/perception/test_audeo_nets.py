@@ -110,13 +110,15 @@ def slow_refinement(block, low, high):
     both = means[0] + means[1]
     hidden = []
     for row, bias in zip(block.squeeze.weight[:, :, 0, 0], block.squeeze.bias, strict=True):
-        hidden.append(max(0.0, sum(w.item() * v for w, v in zip(row, both, strict=True)) + bias))
+        hidden.append(
+            max(0.0, sum(w.item() * v for w, v in zip(row, both, strict=True)) + bias.item())
+        )
     out = low.clone()
     for c, (row, bias) in enumerate(
         zip(block.excite.weight[:, :, 0, 0], block.excite.bias, strict=True)
     ):
-        z = sum(w.item() * v for w, v in zip(row, hidden, strict=True)) + bias
-        out[0, c] *= 1 / (1 + math.exp(-float(z)))
+        z = sum(w.item() * v for w, v in zip(row, hidden, strict=True)) + bias.item()
+        out[0, c] *= 1 / (1 + math.exp(-z))
     return out
 
 

@@ -131,7 +131,7 @@ class AudeoConfig:
             midi_width=4,
             midi_dropout=0.0,
             midi_batch=8,
-            midi_iterations=300,
+            midi_iterations=400,
             midi_rate=3e-3,
         )
         return replace(small, **changes)

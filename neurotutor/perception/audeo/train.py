@@ -25,10 +25,14 @@ from neurotutor.perception.audeo.training import (
 from neurotutor.perception.audeo.video_to_roll import PlainRoll, Video2Roll, predict_roll
 
 FOLDER = Path(__file__).with_name("weights")
-# With or without the neck, or with balanced sampling; and how many frames it sees.
-FIRST_STAGE = ("full5", "full1", "plain5", "plain1", "balanced5")
+FIRST_STAGE = ("full5", "full1", "plain5", "plain1")  # with or without the neck; frames
 NAMES = (*FIRST_STAGE, "midi")
-CLIP_SEEDS = {"first": 0, "second": 1}  # of the clips that each stage learns from
+CLIP_SEEDS = {"first": 0, "second": 1, "more": 2}  # of the clips that each training learns from
+
+
+def names(folder: Path = FOLDER) -> list[str]:
+    """Which nets have trained weights, in the order of `NAMES`."""
+    return [name for name in NAMES if (Path(folder) / f"{name}.npz").is_file()]
 
 
 def new_net(name: str, seed: int = 0) -> Video2Roll | PlainRoll | Roll2Midi:
@@ -86,6 +90,7 @@ def train_net(
     seed: int = 0,
     n_clips: int = 150,
     iterations: int | None = None,
+    more: bool = False,
     folder: Path = FOLDER,
 ) -> tuple[Video2Roll | PlainRoll | Roll2Midi, dict[str, str]]:
     """Train one net at the tutorial's size.
@@ -97,7 +102,8 @@ def train_net(
         seed: of weights and draws.
         n_clips: clips of 4 s for the first stage; the second has half as many, of 8 s.
         iterations: training steps; those of the configuration by default.
-        folder: where the first stage is, for the second.
+        more: whether a net of the first stage goes on from its weights, with other clips.
+        folder: where the first stage is, for the second; and the weights to go on from.
 
     Returns:
         The net, and what is recorded with it.
@@ -105,7 +111,7 @@ def train_net(
     config = AudeoConfig.tutorial()
     pieces = load_pieces()
     began = time.process_time()
-    net = new_net(name, seed)
+    net, before = load_net(name, folder) if more else (new_net(name, seed), {})
     if name == "midi":
         first, _ = load_net("full5", folder)
         clips = make_clips(pieces.train, max(n_clips // 2, 1), seconds=8, seed=CLIP_SEEDS["second"])
@@ -115,21 +121,19 @@ def train_net(
         history = train_roll2midi(net, rolls, [clip.pseudo for clip in clips], config, seed=seed)
         last = history.metrics["error"]
     else:
-        clips = make_clips(pieces.train, n_clips, seed=CLIP_SEEDS["first"])
-        sampling = "balanced" if name.startswith("balanced") else "uniform"
-        config = AudeoConfig.tutorial(
-            sampling=sampling, iterations=iterations or config.iterations
-        )
-        history = train_video2roll(net, Frames(clips, net.n_frames), config, seed=seed)
+        clips = make_clips(pieces.train, n_clips, seed=CLIP_SEEDS["more" if more else "first"])
+        if iterations:
+            config = AudeoConfig.tutorial(iterations=iterations)
+        history = train_video2roll(net, Frames(clips, net.n_frames), config, seed=seed + more)
         last = history.metrics["loss"]
     versions = runtime.environment()
     return net, {
         "music": "composed here" if pieces.simulated else "Bach",
-        "clips": str(len(clips)),
-        "iterations": str(len(last)),
+        "clips": str(len(clips) + int(before.get("clips", 0))),
+        "iterations": str(len(last) + int(before.get("iterations", 0))),
         "seed": str(seed),
         "final_loss": f"{last[-50:].mean():.4f}",
-        "cpu_seconds": f"{time.process_time() - began:.0f}",
+        "cpu_seconds": f"{time.process_time() - began + int(before.get('cpu_seconds', 0)):.0f}",
         "python": str(versions["python"]),
         "torch": torch.__version__,
     }
@@ -151,6 +155,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--clips", type=int, default=150)
     parser.add_argument("--iterations", type=int)
+    parser.add_argument("--more", action="store_true", help="go on from the weights that are there")
     parser.add_argument("--out", type=Path, default=FOLDER)
     options = parser.parse_args(arguments)
     torch.set_num_threads(1)
@@ -160,6 +165,7 @@ def main(arguments: list[str] | None = None) -> int:
             seed=options.seed,
             n_clips=options.clips,
             iterations=options.iterations,
+            more=options.more,
             folder=options.out,
         )
         path = options.out / f"{name}.npz"

@@ -193,7 +193,7 @@ def train_video2roll(
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
-        return {"loss": loss}
+        return {"loss": float(loss.detach())}
 
     history = fit(step, config.iterations, description="Video2Roll", progress=progress)
     model.eval()
@@ -258,13 +258,13 @@ def train_roll2midi(
         make.zero_grad()
         loss.backward()
         make.step()
-        report = {"error": F.mse_loss(made.detach(), target)}
+        report = {"error": float(F.mse_loss(made.detach(), target))}
         if critic:
             verdict = discriminator_loss(critic(target), critic(made.detach()))
             judge.zero_grad()
             verdict.backward()
             judge.step()
-            report["critic"] = verdict
+            report["critic"] = float(verdict.detach())
         return report
 
     history = fit(step, config.midi_iterations, description="Roll2Midi", progress=progress)

@@ -32,7 +32,7 @@ def silent_scores(answer: Any) -> str:
         raise Hint("You count silent pairs of frame and key. Count frames in which nothing sounds.")
     if np.isclose(found[2], 2 * silence / (1 + silence)):
         raise Hint(
-            "You took F1 of the mean precision and the mean recall. Take the mean of the frames' F1."
+            "You took F1 of mean precision and mean recall. Take the mean of the frames' F1."
         )
     raise Hint(f"With silence in a share {silence:.3f} of the frames, recall is {silence:.3f}.")
 
@@ -46,8 +46,6 @@ def draw_probability(answer: Any) -> str:
     if found.shape != right.shape:
         raise Hint(f"One probability for each of {len(labels)} frames: shape {found.shape} came.")
     silent = ~labels.any(axis=1)
-    if np.isnan(found).any() or np.isinf(found).any():
-        raise Hint("One key never occurs, so you divided by zero. Leave it out, also of the count.")
     if np.allclose(found, right):
         every = BalancedKeySampler(np.ones((4, 3), bool)).probabilities()
         if not np.allclose(call_array(answer, np.ones((4, 3), bool)), every):
