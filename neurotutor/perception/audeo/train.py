@@ -27,7 +27,8 @@ from neurotutor.perception.audeo.video_to_roll import PlainRoll, Video2Roll, pre
 FOLDER = Path(__file__).with_name("weights")
 FIRST_STAGE = ("full5", "full1", "plain5", "plain1")  # with or without the neck; frames
 NAMES = (*FIRST_STAGE, "midi")
-CLIP_SEEDS = {"first": 0, "second": 1, "more": 2}  # of the clips that each training learns from
+# Of the clips that each training learns from: a first one, and one that goes on.
+CLIP_SEEDS = {"first": (0, 2), "second": (1, 3)}
 
 
 def names(folder: Path = FOLDER) -> list[str]:
@@ -102,7 +103,7 @@ def train_net(
         seed: of weights and draws.
         n_clips: clips of 4 s for the first stage; the second has half as many, of 8 s.
         iterations: training steps; those of the configuration by default.
-        more: whether a net of the first stage goes on from its weights, with other clips.
+        more: whether the net goes on from its weights, with other clips.
         folder: where the first stage is, for the second; and the weights to go on from.
 
     Returns:
@@ -114,14 +115,18 @@ def train_net(
     net, before = load_net(name, folder) if more else (new_net(name, seed), {})
     if name == "midi":
         first, _ = load_net("full5", folder)
-        clips = make_clips(pieces.train, max(n_clips // 2, 1), seconds=8, seed=CLIP_SEEDS["second"])
+        clips = make_clips(
+            pieces.train, max(n_clips // 2, 1), seconds=8, seed=CLIP_SEEDS["second"][more]
+        )
         rolls = [predict_roll(first, clip.video) for clip in clips]
         if iterations:
             config = AudeoConfig.tutorial(midi_iterations=iterations)
-        history = train_roll2midi(net, rolls, [clip.pseudo for clip in clips], config, seed=seed)
+        history = train_roll2midi(
+            net, rolls, [clip.pseudo for clip in clips], config, seed=seed + more
+        )
         last = history.metrics["error"]
     else:
-        clips = make_clips(pieces.train, n_clips, seed=CLIP_SEEDS["more" if more else "first"])
+        clips = make_clips(pieces.train, n_clips, seed=CLIP_SEEDS["first"][more])
         if iterations:
             config = AudeoConfig.tutorial(iterations=iterations)
         history = train_video2roll(net, Frames(clips, net.n_frames), config, seed=seed + more)
