@@ -224,6 +224,29 @@ def test_questions_answer_by_keyboard(visit, name):
         assert sum(reason.is_visible() for reason in reasons) == 1
 
 
+PLAY_SOUND = """async () => {
+  const sound = document.querySelector('figure.nt-sound audio');
+  sound.muted = true;  // browsers let a page start only silent sounds by itself
+  await sound.play();
+  await new Promise(done => setTimeout(done, 700));
+  sound.pause();
+  return [sound.currentTime, sound.duration, sound.error === null];
+}"""
+
+
+@needs_chromium
+@pytest.mark.parametrize("name", _pages_with("nt-sound"))
+def test_sound_plays_and_says_what_it_is(visit, name):
+    visit.open(name)
+    at, length, sane = visit.page.evaluate(PLAY_SOUND)
+    assert sane
+    assert at > 0.1
+    assert 0.5 < length <= 6
+    texts = visit.page.locator("figure.nt-sound figcaption").all_inner_texts()
+    assert texts
+    assert min(map(len, texts)) >= 20
+
+
 @needs_chromium
 def test_search_finds(visit):
     """The search works without any other host."""

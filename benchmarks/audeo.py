@@ -1,0 +1,170 @@
+"""Cost of Audeo's nets, renderer and scores: `python -m benchmarks.audeo`.
+
+Nets at their published sizes, one thread: Video2Roll on 4 stacks of 5 x 100 x 900, Roll2Midi on 2
+windows of 51 x 100. The times of the released nets were taken on a shared two-core machine; they
+are given for scale, not measured here. Peers: pretty_midi (notes to a roll) and scikit-learn (frame
+scores); no time is printed unless our scores equal theirs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+import time
+from collections import defaultdict
+from pathlib import Path
+
+import numpy as np
+import pretty_midi
+import torch
+from sklearn.metrics import f1_score
+
+from benchmarks import common
+from neurotutor.data import scores
+from neurotutor.perception import audeo
+
+RELEASED_S = {  # CPU seconds of the released nets
+    "video2roll_forward": 0.46,
+    "video2roll_step": 1.58,
+    "roll2midi_forward": 4.2,
+    "roll2midi_step": 15.0,
+}
+
+
+def nets(width: int) -> dict:
+    """Forward passes and training steps of both stages."""
+    first, second = audeo.Video2Roll(width=width), audeo.Roll2Midi(width)
+    critic = audeo.PatchDiscriminator(width)
+    frames, roll = torch.rand(4, 5, 100, 900), torch.rand(2, 1, 51, 100)
+    labels, target = (torch.rand(4, 51) > 0.9).float(), (roll > 0.9).float()
+    see = torch.optim.Adam(first.parameters())
+    make = torch.optim.Adam(second.parameters())
+    judge = torch.optim.Adam(critic.parameters())
+
+    def forward(net, x):
+        net.eval()
+        with torch.no_grad():
+            net(x)
+
+    def see_step():
+        first.train()
+        see.zero_grad()
+        loss = torch.nn.functional.binary_cross_entropy_with_logits(first(frames), labels)
+        loss.backward()
+        see.step()
+
+    def repair_step():
+        second.train()
+        made = second(roll)
+        make.zero_grad()
+        audeo.generator_loss(critic(made), made, target).backward()
+        make.step()
+        judge.zero_grad()
+        audeo.discriminator_loss(critic(target), critic(made.detach())).backward()
+        judge.step()
+
+    return {
+        "video2roll_forward": lambda: forward(first, frames),
+        "video2roll_step": see_step,
+        "roll2midi_forward": lambda: forward(second, roll),
+        "roll2midi_step": repair_step,
+    }
+
+
+def shares(width: int, repeats: int) -> dict[str, float]:
+    """Share of the forward time of Video2Roll that each part takes."""
+    net = audeo.Video2Roll(width=width).eval()
+    parts = {
+        "stem conv": net.backbone.stem[0],
+        "stem pool": net.backbone.stem[3],
+        **{f"L{i + 1}": stage for i, stage in enumerate(net.backbone.stages)},
+        "first FTB": net.transform2[0],
+    }
+    spent: dict[str, float] = defaultdict(float)
+    began: dict[str, float] = {}
+
+    def start(name):
+        return lambda *_: began.__setitem__(name, time.process_time())
+
+    def stop(name):
+        def add(*_):
+            spent[name] += time.process_time() - began[name]
+
+        return add
+
+    for name, part in parts.items():
+        part.register_forward_pre_hook(start(name))
+        part.register_forward_hook(stop(name))
+    total = time.process_time()
+    with torch.no_grad():
+        for _ in range(repeats):
+            net(torch.rand(4, 5, 100, 900))
+    total = time.process_time() - total
+    return {name: spent[name] / total for name in parts}
+
+
+def own_roll(notes: scores.Notes) -> np.ndarray:
+    """Our roll, all 128 pitches."""
+    return audeo.notes_to_roll(notes, lowest=0, n_keys=128)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    def extend(parser: argparse.ArgumentParser) -> None:
+        parser.add_argument("--width", type=int, default=64, help="of the nets")
+
+    options = common.options(__doc__, "audeo", arguments, repeats=3, extend=extend)
+    torch.set_num_threads(1)
+    score = scores.compose(60, seed=0)
+    with tempfile.TemporaryDirectory() as folder:
+        path = audeo.notes_to_midi(score.notes, Path(folder) / "piece.mid")
+        theirs = pretty_midi.PrettyMIDI(str(path))
+    ours = own_roll(score.notes)
+    grid = audeo.roll_to_notes(ours, lowest=0)
+    with tempfile.TemporaryDirectory() as folder:
+        path = audeo.notes_to_midi(grid, Path(folder) / "grid.mid")
+        back = pretty_midi.PrettyMIDI(str(path)).get_piano_roll(fs=audeo.FRAME_RATE).T > 0
+    rows = min(len(back), len(ours))
+    lost = float((back[:rows] != ours[:rows]).sum() / ours.sum())
+    said, true = np.random.default_rng(0).random((2, 20_000, 51)) < 0.05
+    peer = f1_score(true, said, average="samples", zero_division=1)
+    if abs(audeo.frame_scores(said, true).f1 - peer) > 1e-12:
+        raise SystemExit("our frame scores are not scikit-learn's, so no time is quoted")
+    workloads = nets(options.width) | {
+        "render_tutorial_100_frames": lambda: audeo.render_clip(score, 1, seconds=4),
+        "render_paper_25_frames": lambda: audeo.render_clip(score, 1, "paper", seconds=1),
+        "notes_to_roll": lambda: own_roll(score.notes),
+        "notes_to_roll_pretty_midi": lambda: theirs.get_piano_roll(fs=audeo.FRAME_RATE),
+        "frame_scores": lambda: audeo.frame_scores(said, true),
+        "frame_scores_scikit_learn": lambda: f1_score(
+            true, said, average="samples", zero_division=1
+        ),
+    }
+    for run in workloads.values():
+        run()
+    record = {
+        "machine": common.machine("torch", "pretty-midi", "scikit-learn"),
+        "seeds": [0, 1],
+        "width": options.width,
+        "released_s": RELEASED_S,
+        "cells_changed_by_pretty_midi": lost,
+        "video2roll_shares": shares(options.width, options.repeats),
+        **common.interleave(workloads, options.repeats),
+    }
+    for name in workloads:
+        print(common.line(name, record[name]))
+    per_sample = (
+        record["roll2midi_forward"]["median_s"] / 2 / (record["video2roll_forward"]["median_s"] / 4)
+    )
+    print(f"a window costs {per_sample:.0f} times a stack")
+    print(
+        "shares of Video2Roll: "
+        + ", ".join(f"{name} {value:.0%}" for name, value in record["video2roll_shares"].items())
+    )
+    print(f"roll to MIDI to pretty_midi's roll: {lost:.1%} of the active cells changed; ours: none")
+    common.save(record, options.out)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
