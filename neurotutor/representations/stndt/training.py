@@ -98,7 +98,11 @@ class Training:
         # Dropout draws from PyTorch's global generator: give it a state of this run's own.
         used = [spikes.device] if spikes.is_cuda else []
         with torch.random.fork_rng(devices=used):
-            torch.manual_seed(hash((self._seed, i)) % 2**31)
+            seed = hash((self._seed, i)) % 2**31
+            # Not `torch.manual_seed`: without CUDA it notes the caller's whole stack every time.
+            torch.default_generator.manual_seed(seed)
+            if used:
+                torch.cuda.manual_seed(seed)
             loss, parts = self.loss(spikes, epoch)
         for group in self.optimiser.param_groups:
             group["lr"] = learning_rate(epoch, self.config)
