@@ -40,10 +40,13 @@ def warnings_of(what: str, name: str, thing: object) -> list[str]:
 
 
 def described_twice(owner: type) -> set[str]:
-    """Names that a class docstring lists and that are properties with a docstring of their own."""
+    """Names that a class docstring lists and that have a docstring of their own.
+
+    Properties have one, and so has every field of a `NamedTuple`.
+    """
     listed = re.search(r"^Attributes:\n((?:    .*\n?|\n)+)", inspect.getdoc(owner) or "", re.M)
     names = set(re.findall(r"^    (\w+):", listed.group(1), re.M)) if listed else set()
-    return names & {name for name, value in vars(owner).items() if isinstance(value, property)}
+    return names & {name for name, value in vars(owner).items() if inspect.isdatadescriptor(value)}
 
 
 @pytest.mark.parametrize("name", MODULES)

@@ -166,10 +166,8 @@ def inception_score(probabilities: Float[np.ndarray, "clips classes"]) -> float:
 class Clusters(NamedTuple):
     """How well instruments are apart.
 
-    Attributes:
-        neighbours: share of clips whose five nearest neighbours of other pieces vote for the
-            right instrument.
-        silhouette: mean silhouette by instrument, -1 to 1.
+    `neighbours`: share of clips whose five nearest neighbours of other pieces vote for the right
+    instrument. `silhouette`: mean silhouette by instrument, -1 to 1.
     """
 
     neighbours: float
@@ -211,10 +209,8 @@ def cluster_scores(
 class Ndb(NamedTuple):
     """Number of statistically different bins.
 
-    Attributes:
-        different: bins whose shares differ by more than 1.96 standard errors.
-        share: the same over the number of bins.
-        divergence: Jensen-Shannon divergence of the shares, nats, 0 to log 2.
+    `different`: bins whose shares differ by more than 1.96 standard errors. `share`: the same over
+    the number of bins. `divergence`: Jensen-Shannon divergence of the shares, nats, 0 to log 2.
     """
 
     different: int

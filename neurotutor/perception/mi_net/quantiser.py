@@ -15,11 +15,9 @@ from neurotutor.checks import as_count, as_positive
 class Quantised(NamedTuple):
     """What the quantiser makes of a batch.
 
-    Attributes:
-        vectors: the codebook's vectors in place of the encodings, shape (..., dim); gradients pass
-            through to the encodings.
-        codes: which ones, shape (...).
-        commitment: mean squared distance of the encodings from them, a scalar.
+    `vectors`: the codebook's vectors in place of the encodings, shape (..., dim); gradients pass
+    through to the encodings. `codes`: which ones, shape (...). `commitment`: mean squared distance
+    of the encodings from them, a scalar.
     """
 
     vectors: Tensor

@@ -58,11 +58,9 @@ def _normalise(x: Float[Tensor, "batch channels frames"]) -> Float[Tensor, "batc
 class Reconstruction(NamedTuple):
     """What the VQ-VAE makes of a batch.
 
-    Attributes:
-        spectra: X-hat, standardised, shape (batch, bins, frames).
-        codes: one for every two frames, shape (batch, frames / 2).
-        loss: error plus beta times commitment, a scalar.
-        error: mean squared error of the spectra, a scalar.
+    `spectra`: X-hat, standardised, shape (batch, bins, frames). `codes`: one for every two frames,
+    shape (batch, frames / 2). `loss`: error plus beta times commitment, a scalar. `error`: mean
+    squared error of the spectra, a scalar.
     """
 
     spectra: Tensor

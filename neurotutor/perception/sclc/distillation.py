@@ -13,10 +13,8 @@ from torch import Tensor, nn
 class DistillationLoss(NamedTuple):
     """The loss and its two terms, before they are weighted.
 
-    Attributes:
-        total: `alpha * soft + (1 - alpha) * hard`.
-        soft: `T^2` times the mean KL divergence of the softened answers.
-        hard: cross-entropy with the labels; 0 without labels.
+    `total`: `alpha * soft + (1 - alpha) * hard`. `soft`: `T^2` times the mean KL divergence of the
+    softened answers. `hard`: cross-entropy with the labels; 0 without labels.
     """
 
     total: Float[Tensor, ""]
