@@ -25,6 +25,7 @@ from hypothesis import strategies as st
 
 from neurotutor import data
 from neurotutor.data import convert, reach, registry
+from tests.data.test_nlb import maze_table
 from tests.harness import recording
 
 STEM = "full-animal-bin0.10-vel_thresh5.00.pkl"
@@ -408,6 +409,10 @@ def test_originals_that_would_hold_the_recordings(name, geometric, tmp_path):
         for path, key in zip(paths, ("x_train", "y_train", "x_test", "y_test"), strict=True):
             head = struct.pack(f">{1 + arrays[key].ndim}I", *idx_head(arrays[key]))
             path.write_bytes(gzip.compress(head + arrays[key].tobytes(), compresslevel=1))
+    elif entry.converter == "maze-csv":
+        for path in paths:
+            number = "".join(filter(str.isdigit, path.stem))
+            path.write_text(maze_table(arrays, number, arrays[f"time_s_{number}"]))
     elif entry.converter.startswith("text"):
         points = arrays["vocab"][arrays["codes"]]
         paths[0].write_bytes("".join(map(chr, points)).encode())

@@ -85,18 +85,23 @@ def test_maze_trials_come_back(stored):
     assert (first.number, second.number) == nlb.MAZE_TRIALS
 
 
+def maze_table(arrays, number, clock):
+    """A table of one trial as its authors publish it; `clock` is the column of times, in s."""
+    pairs = ("cursor_pos", "hand_pos", "hand_vel")
+    names = ["timestamp", *(f"{key}_{axis}" for key in pairs for axis in "xy")]
+    names += [f"unit_{unit}" for unit in arrays["unit_id"]]
+    columns = [clock, *(arrays[f"{key}_{number}"][:, i] for key in pairs for i in (0, 1))]
+    columns += list(arrays[f"spikes_{number}"].T)
+    lines = [",".join(repr(float(x)) for x in row) for row in zip(*columns, strict=True)]
+    return "\n".join([",".join(names), *lines]) + "\n"
+
+
 def test_tables_become_the_arrays(tmp_path, stored):
     arrays, paths = maze_arrays(), []
     for number in nlb.MAZE_TRIALS:
-        pairs = ("cursor_pos", "hand_pos", "hand_vel")
-        names = ["timestamp", *(f"{key}_{axis}" for key in pairs for axis in "xy")]
-        names += [f"unit_{unit}" for unit in arrays["unit_id"]]
-        columns = [arrays[f"time_s_{number}"].astype(float).round(3) + 2282.6]
-        columns += [arrays[f"{key}_{number}"][:, i] for key in pairs for i in (0, 1)]
-        columns += list(arrays[f"spikes_{number}"].T)
         path = tmp_path / f"trial_{number}_data.csv"
-        lines = [",".join(repr(float(x)) for x in row) for row in zip(*columns, strict=True)]
-        path.write_text("\n".join([",".join(names), *lines]) + "\n")
+        clock = arrays[f"time_s_{number}"].astype(float).round(3) + 2282.6
+        path.write_text(maze_table(arrays, number, clock))
         paths.append(path)
     made = convert.CONVERTERS["maze-csv"](*paths)
     assert made.keys() == arrays.keys()
@@ -152,5 +157,7 @@ def test_what_has_no_original_says_so(monkeypatch, tmp_path):
     monkeypatch.delenv("NEUROTUTOR_DATA", raising=False)
     monkeypatch.delenv("NEUROTUTOR_MIRROR", raising=False)
     monkeypatch.setattr(registry, "cache_folder", lambda: tmp_path / "cache")
-    with pytest.raises(download.FetchError, match="fetch the converted file with --from"):
+    with pytest.raises(
+        download.FetchError, match="fetch the converted file from a mirror with --from"
+    ):
         data.fetch(nlb.LORENZ)

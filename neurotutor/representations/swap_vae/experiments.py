@@ -304,13 +304,14 @@ class Study:
 
     Attributes:
         methods: names of the rows; "raw" are raw rates.
-        runs: (split seed, training seed) of the columns.
+        runs: (split seed, training seed) of the columns; the split seed of the recording's order is
+            `None`.
         readings: one for each method and run.
     """
 
     methods: tuple[str, ...]
-    runs: tuple[tuple[int, int], ...]
-    readings: Mapping[tuple[str, int, int], Reading]
+    runs: tuple[tuple[int | None, int], ...]
+    readings: Mapping[tuple[str, int | None, int], Reading]
 
     def of(self, method: str, number: str) -> Float[np.ndarray, " runs"]:
         """One number of `Reading` for one method, run by run.
