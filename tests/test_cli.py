@@ -9,6 +9,7 @@ import subprocess
 import sys
 import textwrap
 import time
+from functools import partial
 
 import numpy as np
 import pytest
@@ -155,7 +156,9 @@ def test_interrupted_fetch_says_so_and_goes_on(shelf, server, archive):
     part = shelf.cache / "set" / "one.npz.part"
     words = [sys.executable, "-m", "neurotutor", "data", "fetch", "set/one"]
     words += ["--from", server.address]
-    child = subprocess.Popen(words, stderr=subprocess.PIPE, text=True)
+    # A shell's background job ignores Ctrl-C, and its children would, too.
+    heed = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    child = subprocess.Popen(words, stderr=subprocess.PIPE, text=True, preexec_fn=heed)
     deadline = time.monotonic() + 60
     while not part.exists() or part.stat().st_size < 50_000:
         assert time.monotonic() < deadline
