@@ -43,11 +43,9 @@ from neurotutor.perception.audeo.training import (
     Pieces,
     load_pieces,
     make_clips,
-    pack_weights,
     rate_factor,
     train_roll2midi,
     train_video2roll,
-    unpack_weights,
 )
 from neurotutor.perception.audeo.video_to_roll import (
     Backbone,
@@ -107,7 +105,6 @@ __all__ = [
     "note_scores",
     "notes_to_midi",
     "notes_to_roll",
-    "pack_weights",
     "perform",
     "predict_roll",
     "rate_factor",
@@ -118,5 +115,4 @@ __all__ = [
     "stacks",
     "train_roll2midi",
     "train_video2roll",
-    "unpack_weights",
 ]

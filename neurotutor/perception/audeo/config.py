@@ -126,12 +126,12 @@ class AudeoConfig:
             preset="tutorial",
             width=8,
             batch=32,
-            iterations=600,
+            iterations=1200,
             sampling="uniform",
             midi_width=4,
             midi_dropout=0.0,
             midi_batch=8,
-            midi_iterations=400,
+            midi_iterations=1200,
             midi_rate=3e-3,
         )
         return replace(small, **changes)

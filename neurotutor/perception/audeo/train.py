@@ -6,29 +6,26 @@ import argparse
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
-import numpy as np
 import torch
 
-from neurotutor import runtime
+from neurotutor import weights
 from neurotutor.perception.audeo.config import AudeoConfig
 from neurotutor.perception.audeo.roll_to_midi import Roll2Midi
 from neurotutor.perception.audeo.training import (
     Frames,
     load_pieces,
     make_clips,
-    pack_weights,
     train_roll2midi,
     train_video2roll,
-    unpack_weights,
 )
 from neurotutor.perception.audeo.video_to_roll import PlainRoll, Video2Roll, predict_roll
 
 FOLDER = Path(__file__).with_name("weights")
 FIRST_STAGE = ("full5", "full1", "plain5", "plain1")  # with or without the neck; frames
 NAMES = (*FIRST_STAGE, "midi")
-# Of the clips that each training learns from: a first one, and one that goes on.
-CLIP_SEEDS = {"first": (0, 2), "second": (1, 3)}
+COMMAND = "python -m neurotutor.perception.audeo.train"
 
 
 def names(folder: Path = FOLDER) -> list[str]:
@@ -57,7 +54,7 @@ def new_net(name: str, seed: int = 0) -> Video2Roll | PlainRoll | Roll2Midi:
 
 def load_net(
     name: str, folder: Path = FOLDER
-) -> tuple[Video2Roll | PlainRoll | Roll2Midi, dict[str, str]]:
+) -> tuple[Video2Roll | PlainRoll | Roll2Midi, dict[str, Any]]:
     """A trained net of the tutorial's size, and how it was trained.
 
     Args:
@@ -71,29 +68,20 @@ def load_net(
         ValueError: for another name, or weights that do not fit.
         FileNotFoundError: if they have not been made.
     """
-    net, path = new_net(name), Path(folder) / f"{name}.npz"
-    if not path.is_file():
-        raise FileNotFoundError(
-            f"there are no weights at {path}: make them with "
-            f"`python -m neurotutor.perception.audeo.train {name}`"
-        )
-    with np.load(path, allow_pickle=False) as file:
-        packed = {key: file[key] for key in file.files}
-    notes = [key for key in packed if key.startswith("made:")]
-    made = {key.removeprefix("made:"): str(packed.pop(key)) for key in notes}
-    unpack_weights(net, packed)
-    return net, made
+    net = new_net(name)
+    kept = weights.load(Path(folder) / f"{name}.npz", f"{COMMAND} {name}")
+    kept.restore(name, net)
+    return net, kept.made
 
 
 def train_net(
     name: str,
     *,
     seed: int = 0,
-    n_clips: int = 150,
+    n_clips: int = 240,
     iterations: int | None = None,
-    more: bool = False,
     folder: Path = FOLDER,
-) -> tuple[Video2Roll | PlainRoll | Roll2Midi, dict[str, str]]:
+) -> tuple[Video2Roll | PlainRoll | Roll2Midi, dict[str, Any]]:
     """Train one net at the tutorial's size.
 
     The second stage learns from Rolls of clips that the first stage has not seen.
@@ -103,8 +91,7 @@ def train_net(
         seed: of weights and draws.
         n_clips: clips of 4 s for the first stage; the second has half as many, of 8 s.
         iterations: training steps; those of the configuration by default.
-        more: whether the net goes on from its weights, with other clips.
-        folder: where the first stage is, for the second; and the weights to go on from.
+        folder: where the first stage is, for the second.
 
     Returns:
         The net, and what is recorded with it.
@@ -112,55 +99,38 @@ def train_net(
     config = AudeoConfig.tutorial()
     pieces = load_pieces()
     began = time.process_time()
-    net, before = load_net(name, folder) if more else (new_net(name, seed), {})
+    net = new_net(name, seed)
     if name == "midi":
         first, _ = load_net("full5", folder)
-        clips = make_clips(
-            pieces.train, max(n_clips // 2, 1), seconds=8, seed=CLIP_SEEDS["second"][more]
-        )
+        clips = make_clips(pieces.train, max(n_clips // 2, 1), seconds=8, seed=1)
         rolls = [predict_roll(first, clip.video) for clip in clips]
         if iterations:
             config = AudeoConfig.tutorial(midi_iterations=iterations)
-        history = train_roll2midi(
-            net, rolls, [clip.pseudo for clip in clips], config, seed=seed + more
-        )
+        history = train_roll2midi(net, rolls, [clip.pseudo for clip in clips], config, seed=seed)
         last = history.metrics["error"]
     else:
-        clips = make_clips(pieces.train, n_clips, seed=CLIP_SEEDS["first"][more])
+        clips = make_clips(pieces.train, n_clips, seed=0)
         if iterations:
             config = AudeoConfig.tutorial(iterations=iterations)
-        history = train_video2roll(net, Frames(clips, net.n_frames), config, seed=seed + more)
+        history = train_video2roll(net, Frames(clips, net.n_frames), config, seed=seed)
         last = history.metrics["loss"]
-    versions = runtime.environment()
     return net, {
         "music": "composed here" if pieces.simulated else "Bach",
-        "clips": str(len(clips) + int(before.get("clips", 0))),
-        "iterations": str(len(last) + int(before.get("iterations", 0))),
-        "seed": str(seed),
-        "final_loss": f"{last[-50:].mean():.4f}",
-        "cpu_seconds": f"{time.process_time() - began + int(before.get('cpu_seconds', 0)):.0f}",
-        "python": str(versions["python"]),
-        "torch": torch.__version__,
+        "clips": len(clips),
+        "iterations": len(last),
+        "seed": seed,
+        "final_loss": round(float(last[-50:].mean()), 4),
+        "cpu_seconds": round(time.process_time() - began),
     }
-
-
-def save_net(net: Video2Roll | PlainRoll | Roll2Midi, made: dict[str, str], path: Path) -> None:
-    """Write packed weights and how they were made into one small archive."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    about = {f"made:{key}": np.array(value) for key, value in made.items()}
-    np.savez_compressed(path, **pack_weights(net), **about)
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Train nets of the tutorial's size and write their weights."""
-    parser = argparse.ArgumentParser(
-        prog="python -m neurotutor.perception.audeo.train", description=main.__doc__
-    )
+    parser = argparse.ArgumentParser(prog=COMMAND, description=main.__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(NAMES)}")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--clips", type=int, default=150)
+    parser.add_argument("--clips", type=int, default=240)
     parser.add_argument("--iterations", type=int)
-    parser.add_argument("--more", action="store_true", help="go on from the weights that are there")
     parser.add_argument("--out", type=Path, default=FOLDER)
     options = parser.parse_args(arguments)
     torch.set_num_threads(1)
@@ -170,11 +140,10 @@ def main(arguments: list[str] | None = None) -> int:
             seed=options.seed,
             n_clips=options.clips,
             iterations=options.iterations,
-            more=options.more,
             folder=options.out,
         )
         path = options.out / f"{name}.npz"
-        save_net(net, made, path)
+        weights.save(path, {name: net}, made, one_byte=True)
         print(f"{path}: {path.stat().st_size / 1000:.0f} kB, {made}", flush=True)
     return 0
 

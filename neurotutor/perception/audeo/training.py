@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from jaxtyping import Bool, Float
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
 from neurotutor.checks import as_count
@@ -270,54 +270,3 @@ def train_roll2midi(
     history = fit(step, config.midi_iterations, description="Roll2Midi", progress=progress)
     model.eval()
     return history
-
-
-def pack_weights(model: nn.Module) -> dict[str, np.ndarray]:
-    """Weights in one byte each: a scale for each output channel, and whole numbers up to 127.
-
-    Vectors (biases, norms and their statistics) stay in half precision.
-
-    Args:
-        model: any module.
-    """
-    packed = {}
-    for name, value in model.state_dict().items():
-        array = value.detach().cpu().numpy()
-        if array.ndim < 2:
-            if array.dtype.kind == "f":
-                packed[name] = array.astype(np.float16)
-            continue
-        flat = array.reshape(len(array), -1)
-        scale = np.maximum(np.abs(flat).max(axis=1), 1e-12) / 127
-        packed[name] = np.rint(array / scale.reshape(-1, *[1] * (array.ndim - 1))).astype(np.int8)
-        packed[f"{name}:scale"] = scale.astype(np.float32)
-    return packed
-
-
-def unpack_weights(model: nn.Module, packed: dict[str, np.ndarray]) -> None:
-    """Put packed weights into a model of the same sizes, and switch it to evaluation.
-
-    Args:
-        model: changed in place.
-        packed: from `pack_weights`.
-
-    Raises:
-        ValueError: if names or shapes are not those of the model.
-    """
-    state = model.state_dict()
-    for name, value in state.items():
-        if name not in packed:
-            if value.is_floating_point():
-                raise ValueError(f"the weights lack {name!r}: are they of another net?")
-            continue
-        array = packed[name].astype(np.float32)
-        if array.shape != tuple(value.shape):
-            raise ValueError(
-                f"{name!r} has the shape {array.shape} and the net {tuple(value.shape)}: make the "
-                "net as wide as it was trained"
-            )
-        if f"{name}:scale" in packed:
-            array = array * packed[f"{name}:scale"].reshape(-1, *[1] * (array.ndim - 1))
-        state[name] = torch.from_numpy(array)
-    model.load_state_dict(state)
-    model.eval()
