@@ -8,19 +8,13 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import json
-import os
-import tempfile
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import torch
-
-from neurotutor import runtime
+from neurotutor import weights
 from neurotutor.checks import as_count
 from neurotutor.data.many_body import ManyBody, simulate_three_body
 
@@ -37,6 +31,7 @@ NETWORKS: dict[str, EitConfig | PopulationConfig] = {
     "population": PopulationConfig.triples_tutorial(),
 }
 N_STEPS = 1600
+COMMAND = "python -m neurotutor.representations.eit"
 
 
 @dataclass(frozen=True)
@@ -46,7 +41,7 @@ class Triples:
     Attributes:
         runs: for every kind of network one run a seed; each accuracy is measured anew on loading.
         task: the trials; weights were trained on its training part alone.
-        made: seeds, steps, seconds, date, and the environment of the training.
+        made: seeds, steps, seconds; of networks from a file also date and environment.
     """
 
     runs: dict[str, list[Run]]
@@ -87,30 +82,27 @@ def train_triples(
         networks, task, n_steps, seeds=seeds, batch_size=batch_size, test_every=max(1, n_steps // 8)
     )
     made = {
-        "date": time.strftime("%Y-%m-%d"),
         "seconds": round(time.perf_counter() - started),
         "systems": n_systems,
         "steps": n_steps,
         "batch_size": batch_size,
         "seeds": seeds,
         "networks": {name: dataclasses.asdict(config) for name, config in networks.items()},
-        "environment": {**runtime.environment(), "device": "cpu"},
     }
     return Triples(runs, task, made)
 
 
 def save_triples(triples: Triples, path: Path = WEIGHTS) -> None:
-    """Write weights and curves of all runs, in single precision and in one move."""
-    arrays: dict[str, Any] = {"made": json.dumps(triples.made)}
-    for name, runs in triples.runs.items():
-        for number, run in enumerate(runs):
-            arrays[f"{name}/{number}/steps"] = run.steps
-            arrays[f"{name}/{number}/curve"] = run.curve
-            for key, value in run.model.state_dict().items():
-                arrays[f"{name}/{number}/weights/{key}"] = value.numpy()
-    with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".part", delete=False) as file:
-        np.savez_compressed(file, **arrays)
-    os.replace(file.name, path)
+    """Write weights and curves of all runs."""
+    runs = {
+        f"{name}/{number}": run
+        for name, each in triples.runs.items()
+        for number, run in enumerate(each)
+    }
+    curves = {f"{key}/curve": run.curve for key, run in runs.items()}
+    steps = {f"{key}/steps": run.steps for key, run in runs.items()}
+    models = {key: run.model for key, run in runs.items()}
+    weights.save(path, models, triples.made, arrays=curves | steps)
 
 
 def load_triples(path: Path = WEIGHTS, *, bodies: ManyBody | None = None) -> Triples:
@@ -125,46 +117,38 @@ def load_triples(path: Path = WEIGHTS, *, bodies: ManyBody | None = None) -> Tri
         FileNotFoundError: if there is no such file.
         ValueError: if the number of trials is another one.
     """
-    with np.load(path, allow_pickle=False) as stored:
-        made = json.loads(str(stored["made"]))
-        if bodies is None:
-            bodies = simulate_three_body(made["systems"], seed=0)
-        if bodies.n_trials != made["systems"]:
-            raise ValueError(
-                f"these networks belong to {made['systems']} trials, got {bodies.n_trials}; leave "
-                "bodies out"
-            )
-        task = triples_task(bodies)
-        runs = {
-            name: [
-                _restore(name, stored, f"{name}/{number}/", task)
-                for number in range(len(made["seeds"]))
-            ]
-            for name in made["networks"]
-        }
-    return Triples(runs, task, made)
+    kept = weights.load(path, COMMAND)
+    n_systems = kept.made["systems"]
+    if bodies is None:
+        bodies = simulate_three_body(n_systems, seed=0)
+    if bodies.n_trials != n_systems:
+        raise ValueError(
+            f"these networks belong to {n_systems} trials, got {bodies.n_trials}; leave bodies out"
+        )
+    task = triples_task(bodies)
+    runs = {
+        name: [_restore(name, number, kept, task) for number in range(len(kept.made["seeds"]))]
+        for name in kept.made["networks"]
+    }
+    return Triples(runs, task, kept.made)
 
 
-def _restore(name: str, stored: Mapping[str, np.ndarray], prefix: str, task: BodyTask) -> Run:
+def _restore(name: str, number: int, kept: weights.Kept, task: BodyTask) -> Run:
     _, n_bins, n_bodies, n_features = task.train.shape
     config = NETWORKS[name]
     if isinstance(config, EitConfig):
         model = EIT(n_bodies, n_features, task.n_classes, config)
     else:
         model = PopulationTransformer(n_bodies, n_features, task.n_classes, n_bins, config)
-    weights = {key: torch.as_tensor(stored[f"{prefix}weights/{key}"]) for key in model.state_dict()}
-    model.load_state_dict(weights)
-    model.eval()
-    return Run(
-        model, accuracy(model, task.test), stored[f"{prefix}steps"], stored[f"{prefix}curve"]
-    )
+    key = f"{name}/{number}"
+    kept.restore(key, model)
+    steps, curve = kept.arrays[f"{key}/steps"], kept.arrays[f"{key}/curve"]
+    return Run(model, accuracy(model, task.test), steps, curve)
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Train the networks for two triples of bodies; ten minutes on one thread."""
-    parser = argparse.ArgumentParser(
-        prog="python -m neurotutor.representations.eit", description=main.__doc__
-    )
+    parser = argparse.ArgumentParser(prog=COMMAND, description=main.__doc__)
     parser.add_argument("--systems", type=int, default=500, help="simulated trials")
     parser.add_argument("--steps", type=int, default=N_STEPS, help="of each run")
     parser.add_argument("--seeds", type=int, default=3, help="runs of each network")
