@@ -76,6 +76,16 @@ def execute(layout: Layout, names: Sequence[str], *, at_once: int | None = None)
     _executed(layout, chosen, at_once)
 
 
+def paper(layout: Layout, names: Sequence[str]) -> None:
+    """Execute the named chapters at the paper's scale, one after the other, and record them.
+
+    What a chapter measured is written beside it. A run that was stopped goes on from what it had
+    finished: chapters keep their trainings below `_build/paper`.
+    """
+    os.environ["NEUROTUTOR_SCALE"] = "paper"
+    execute(layout, names, at_once=1)
+
+
 def chapter(layout: Layout, name: str, *, at_once: int | None = None) -> None:
     """Execute and render one page; other pages show their last outputs, if there are any.
 

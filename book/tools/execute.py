@@ -153,6 +153,8 @@ def execute(layout: Layout, job: Job) -> Execution:
     if found:
         lines = "\n".join(f"  {line}" for line in found)
         raise ExecutionFailed(f"{page.path}: the claims on record do not stand:\n{lines}")
+    if scale == "paper":
+        say(f"    recorded: {records.keep_paper(page.path, record, seconds)}")
     cost = {
         "wall_seconds": seconds,
         "peak_bytes": peak,

@@ -13,6 +13,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from . import records
 from .layout import Layout
 from .pages import Page
 
@@ -176,10 +177,11 @@ def execution_key(
         versions: result of `installed_versions`.
     """
     modules = page_modules(layout, page)
-    records = {
-        "paper": page.path.with_name(page.path.stem + ".paper.json"),
-        "benchmark": layout.root / "benchmarks" / f"{page.name}.json",
-    }
+    at_scale = records.scale()
+    shown = {"benchmark": layout.root / "benchmarks" / f"{page.name}.json"}
+    # A run at the paper's scale writes its record; it must not be made again because of it.
+    if at_scale == "tutorial":
+        shown["paper"] = records.paper_path(page.path)
     return digest(
         {
             "format": FORMAT,
@@ -189,8 +191,8 @@ def execution_key(
             "modules": {name: file_digest(path) for name, path in modules.items()},
             "claims": claims,
             "data": data_state(layout, page.front.get("data") or []),
-            **{name: file_digest(path) for name, path in records.items() if path.is_file()},
-            "scale": os.environ.get("NEUROTUTOR_SCALE", "tutorial"),
+            **{name: file_digest(path) for name, path in shown.items() if path.is_file()},
+            "scale": at_scale,
             "python": platform.python_version(),
             "machine": platform.machine(),
             "versions": versions,

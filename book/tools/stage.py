@@ -27,7 +27,7 @@ _NO_API = ("neurotutor.teaching.exercises",)
 
 def facts(page: Page, claims: list[dict[str, Any]], execution: Execution | None) -> dict[str, Any]:
     """Everything that directives of any page may say about this page."""
-    paper = page.path.with_name(page.path.stem + ".paper.json")
+    paper = records.paper_path(page.path)
     return {
         "name": page.name,
         "docname": page.docname,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
@@ -304,6 +305,35 @@ def test_a_missing_record_fails_the_run(layout):
     with pytest.raises(execute.ExecutionFailed):
         run(layout)
     assert not (layout.cache / "small").exists()
+
+
+def test_a_run_at_the_papers_scale_is_recorded_as_it_came_out(layout):
+    """One command executes, keeps what was measured beside the page, and is not repeated."""
+    toml = '[[small]]\nid = "a"\n[[small.checks]]\nname = "n"\ntutorial = 1\npaper = 1\n'
+    write(layout.root, "book/claims.toml", toml)
+    cell = (
+        "```{code-cell} ipython3\nimport json, os, pathlib\n"
+        "folder = pathlib.Path(os.environ['NEUROTUTOR_RECORDS'])\n"
+        "folder.mkdir(exist_ok=True)\n"
+        "said = {'claims': {'a': {'verdict': 'unmet', 'checks': [{'value': 2}]}},\n"
+        "        'environment': {'scale': os.environ['NEUROTUTOR_SCALE'], 'device': 'cpu'}}\n"
+        "(folder / 'claims-small.json').write_text(json.dumps(said))\n```\n"
+    )
+    write(layout.root, "book/part/small.md", HEAD + cell)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("NEUROTUTOR_SCALE", "tutorial")
+        build.paper(layout, ["small"])
+        path = layout.book / "part" / "small.paper.json"
+        made = json.loads(path.read_text(encoding="utf-8"))
+        assert made["claims"]["a"]["verdict"] == "unmet"
+        assert made["environment"]["scale"] == "paper"
+        assert made["wall_seconds"] >= 0
+        written = path.stat().st_mtime_ns
+        build.paper(layout, ["small"])
+        assert path.stat().st_mtime_ns == written
+        patch.setenv("NEUROTUTOR_SCALE", "tutorial")
+        with pytest.raises(execute.ExecutionFailed):
+            run(layout)
 
 
 # ------------------------------------------------------------------------------ the cache

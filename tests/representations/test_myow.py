@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from dataclasses import fields, replace
 from pathlib import Path
@@ -725,13 +724,6 @@ def test_arousal_read_out_of_separable_states():
     assert few.sum() == 15
     assert (np.bincount(state[few]) == 5).all()
     assert not (few & ~even).any()
-
-
-def test_record_is_written_whole(tmp_path):
-    path = tmp_path / "myow.paper.json"
-    myow.save_record({"claims": {}}, path)
-    assert json.loads(path.read_text(encoding="utf-8")) == {"claims": {}}
-    assert [each.name for each in tmp_path.iterdir()] == [path.name]
 
 
 # --- planted bugs ---------------------------------------------------------------------------

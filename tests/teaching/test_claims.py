@@ -136,6 +136,14 @@ def test_a_reader_without_a_build_sees_the_table_and_no_exception(book, monkeypa
     claims.table("toy")
 
 
+def test_a_run_at_the_papers_scale_shows_its_failures(book, monkeypatch):
+    book()
+    monkeypatch.setenv("NEUROTUTOR_SCALE", "paper")
+    claims.check("toy", "grows", -1e9, seeds=[0])
+    found = claims.unexplained("toy", claims.record("toy"))
+    assert found == ["toy.large was never recorded"]
+
+
 def test_missing_recordings_are_said(book):
     book()
     claims.needs_data("toy", "grows", "hiwa/mihi_demo")

@@ -6,6 +6,8 @@ import math
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from neurotutor.checks import as_count
+
 Interaction = Literal["residual", "attention"]
 Pool = Literal["concatenate", "mean"]
 
@@ -63,8 +65,8 @@ class EitConfig:
             "batch_size",
             "n_epochs",
         ):
-            _whole(name, getattr(self, name), 1)
-        _whole("time_embedding", self.time_embedding, 0)
+            as_count(name, getattr(self, name), 1)
+        as_count("time_embedding", self.time_embedding, 0)
         for name in ("dropout", "channel_dropout"):
             if not 0 <= getattr(self, name) < 1:
                 raise ValueError(f"{name} must lie in [0, 1), got {getattr(self, name)}")
@@ -137,10 +139,3 @@ _WIDE = {
     "bottleneck": 4,
     "dropout": 0.1,
 }
-
-
-def _whole(name: str, value: int, smallest: int) -> None:
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise TypeError(f"{name} must be a whole number, got {value!r}")
-    if value < smallest:
-        raise ValueError(f"{name} must be at least {smallest}, got {value}")

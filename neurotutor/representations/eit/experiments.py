@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import json
-import os
-import tempfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -210,12 +206,3 @@ def across_animals(
     trial = np.concatenate([windows.train_trial, windows.test_trial])
     features = x if module is None else channel_scalars(module, Samples(x, y))
     return folds_accuracy(features.flatten(2).numpy(), y.numpy(), trial, share=share, seed=seed)
-
-
-def save_record(record: Mapping[str, Any], path: Path) -> None:
-    """Write the record of a run at the paper's scale as JSON, in one move."""
-    with tempfile.NamedTemporaryFile(
-        "w", dir=path.parent, suffix=".part", delete=False, encoding="utf-8"
-    ) as file:
-        json.dump(record, file, indent=1)
-    os.replace(file.name, path)

@@ -20,7 +20,6 @@ from .experiments import (
     paired_bootstrap,
     paired_interval,
     read_out,
-    save_record,
     study,
     tuned_probe,
 )
@@ -98,7 +97,6 @@ __all__ = [
     "paired_interval",
     "pretrain",
     "read_out",
-    "save_record",
     "study",
     "total_loss",
     "tuned_probe",

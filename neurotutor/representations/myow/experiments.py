@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import json
-import os
-import tempfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -436,12 +433,3 @@ def paired_bootstrap(
     draws = (picks @ total) / (picks @ size)
     low, high = np.quantile(draws, [0.025, 0.975])
     return Interval(float(gain.mean()), float(low), float(high))
-
-
-def save_record(record: Mapping[str, Any], path: Path) -> None:
-    """Write the record of a paper-scale run as JSON, in one move."""
-    with tempfile.NamedTemporaryFile(
-        "w", dir=path.parent, suffix=".part", delete=False, encoding="utf-8"
-    ) as file:
-        json.dump(record, file, indent=1)
-    os.replace(file.name, path)

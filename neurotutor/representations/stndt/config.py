@@ -6,6 +6,8 @@ import math
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from neurotutor.checks import as_count
+
 Mode = Literal["full", "timestep", "neuron", "timestep_only"]
 MODES: tuple[str, ...] = ("full", "timestep", "neuron", "timestep_only")
 
@@ -66,13 +68,13 @@ class StndtConfig:
     def __post_init__(self):
         """Refuse what cannot be trained, at the place where it is written down."""
         for name in ("n_layers", "n_heads", "feedforward", "mask_max_span", "batch_size"):
-            _whole(name, getattr(self, name), 1)
-        _whole("n_epochs", self.n_epochs, 1)
+            as_count(name, getattr(self, name), 1)
+        as_count("n_epochs", self.n_epochs, 1)
         for name in ("count_embedding", "warmup_epochs"):
-            _whole(name, getattr(self, name), 0)
-        _whole("max_count", self.max_count, 1)
+            as_count(name, getattr(self, name), 0)
+        as_count("max_count", self.max_count, 1)
         for name in ("context_backward", "context_forward"):
-            _whole(name, getattr(self, name), -(2**31))
+            as_count(name, getattr(self, name), -(2**31))
         if self.mask_mode not in MODES:
             raise ValueError(f"mask_mode must be one of {', '.join(MODES)}, got {self.mask_mode!r}")
         for name in ("dropout", "rate_dropout", "embedding_dropout"):
@@ -168,10 +170,3 @@ def span_probability(epoch: int, config: StndtConfig) -> float:
         return 0.0
     start, end = config.span_ramp
     return min(max((epoch - start) / max(end - start, 1), 0.0), 1.0)
-
-
-def _whole(name: str, value: int, smallest: int) -> None:
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise TypeError(f"{name} must be a whole number, got {value!r}")
-    if value < smallest:
-        raise ValueError(f"{name} must be at least {smallest}, got {value}")

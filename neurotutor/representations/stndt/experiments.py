@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import json
-import os
-import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import torch
@@ -382,12 +379,3 @@ def agreement(values: Sequence[Float[np.ndarray, " neurons"]]) -> float:
     if (table.std(axis=1) == 0).any():
         raise ValueError("a measurement is the same for all neurons; it agrees with nothing")
     return float(np.corrcoef(table)[np.triu_indices(len(table), 1)].mean())
-
-
-def save_record(record: Mapping[str, Any], path: Path) -> None:
-    """Write the record of a paper-scale run as JSON, in one move."""
-    with tempfile.NamedTemporaryFile(
-        "w", dir=path.parent, suffix=".part", delete=False, encoding="utf-8"
-    ) as file:
-        json.dump(record, file, indent=1)
-    os.replace(file.name, path)
