@@ -34,3 +34,17 @@ def as_positive(name: str, value: Any) -> float:
     if not 0 < value < math.inf:
         raise ValueError(f"{name} must be a finite number > 0, got {value}")
     return float(value)
+
+
+def as_not_negative(name: str, value: Any) -> float:
+    """Read a finite number, zero or above.
+
+    Raises:
+        TypeError: for anything but a number.
+        ValueError: for a negative number, infinity or NaN.
+    """
+    if isinstance(value, bool) or not isinstance(value, int | float | np.integer | np.floating):
+        raise TypeError(f"{name} must be a number, got {value!r}")
+    if not 0 <= value < math.inf:
+        raise ValueError(f"{name} must be a finite number >= 0, got {value}")
+    return float(value)

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float
 
-from neurotutor.data.checks import at_least, not_negative, positive
+from neurotutor.checks import as_count, as_not_negative, as_positive
 
 # The published simulator steps by e over a time constant of 10 bins.
 STEP = math.e / 10
@@ -129,9 +129,9 @@ def simulate(
     """
     if kind not in _SIMULATORS:
         raise ValueError(f"kind must be one of {', '.join(KINDS)}, got {kind!r}")
-    at_least(n_steps, 2, "n_steps")
-    at_least(discard, 0, "discard")
-    positive(noise, "noise")
+    as_count("n_steps", n_steps, 2)
+    as_count("discard", discard, 0)
+    as_positive("noise", noise)
     run, effects, own = _SIMULATORS[kind]
     values = run(np.random.default_rng(seed), n_steps + discard, noise)[discard:]
     weights = np.zeros((4, 4))
@@ -166,11 +166,11 @@ def random_var(
     Raises:
         ValueError: if numbers are out of range or the network is unstable.
     """
-    at_least(inputs, 0, "inputs")
-    at_least(n_neurons, inputs + 1, "n_neurons")
-    at_least(n_steps, 2, "n_steps")
-    not_negative(own, "own")
-    positive(effect, "effect")
+    as_count("inputs", inputs, 0)
+    as_count("n_neurons", n_neurons, inputs + 1)
+    as_count("n_steps", n_steps, 2)
+    as_not_negative("own", own)
+    as_positive("effect", effect)
     rng = np.random.default_rng(seed)
     weights = own * np.eye(n_neurons)
     for j in range(n_neurons):

@@ -3,51 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from numbers import Real
 
 import numpy as np
 from jaxtyping import Int
 
 # Far beyond any count, label or index, and far below what int64 can hold.
 LARGEST = 2**31
-
-
-def at_least(value: int, smallest: int, label: str) -> None:
-    """Refuse what is not a whole number, or too small a one.
-
-    Raises:
-        TypeError: if `value` is not a whole number.
-        ValueError: if it is below `smallest`.
-    """
-    if not isinstance(value, int | np.integer) or isinstance(value, bool):
-        raise TypeError(f"{label} must be a whole number, got {type(value).__name__}")
-    if value < smallest:
-        raise ValueError(f"{label} must be {smallest} or greater, got {value}")
-
-
-def not_negative(value: float | int, label: str) -> None:
-    """Refuse what is not a finite number, 0 or greater.
-
-    Raises:
-        TypeError: if `value` is not a number.
-        ValueError: if it is negative or not finite.
-    """
-    if not isinstance(value, Real) or isinstance(value, bool):
-        raise TypeError(f"{label} must be a number, got {type(value).__name__}")
-    if not (np.isfinite(value) and value >= 0):
-        raise ValueError(f"{label} must be a finite number, 0 or greater, got {value}")
-
-
-def positive(value: float | int, label: str) -> None:
-    """Refuse what is not a finite number greater than 0.
-
-    Raises:
-        TypeError: if `value` is not a number.
-        ValueError: if it is not positive, or not finite.
-    """
-    not_negative(value, label)
-    if value == 0:
-        raise ValueError(f"{label} must be a positive number, got 0")
 
 
 def whole_numbers(

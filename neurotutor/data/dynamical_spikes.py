@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from neurotutor.data.checks import at_least, positive
+from neurotutor.checks import as_count, as_positive
 
 SIGMA, RHO, BETA = 10.0, 28.0, 8.0 / 3.0
 
@@ -90,9 +90,9 @@ def lorenz(
         (n_neurons, "n_neurons"),
         (n_bins, "n_bins"),
     ):
-        at_least(value, 1, label)
-    at_least(n_repeats, n_train + 1, "n_repeats (n_train and one for validation)")
-    positive(base_rate, "base_rate")
+        as_count(label, value)
+    as_count("n_repeats (n_train and one for validation)", n_repeats, n_train + 1)
+    as_positive("base_rate", base_rate)
     random = np.random.RandomState(seed)
     state = random.standard_normal((n_conditions, 3)) + [0.0, 0.0, 25.0]
     dt, burn_in, substeps, bin_size = 0.005, 500, 4, 0.02
@@ -148,11 +148,11 @@ def chaotic_network(
         (n_train, "n_train"),
         (n_neurons, "n_neurons"),
     ):
-        at_least(value, 1, label)
-    at_least(n_bins, 2, "n_bins")
-    at_least(n_repeats, n_train + 1, "n_repeats (n_train and one for validation)")
-    positive(gain, "gain")
-    positive(peak_rate, "peak_rate")
+        as_count(label, value)
+    as_count("n_bins", n_bins, 2)
+    as_count("n_repeats (n_train and one for validation)", n_repeats, n_train + 1)
+    as_positive("gain", gain)
+    as_positive("peak_rate", peak_rate)
     random = np.random.default_rng(seed)
     weights = gain * random.standard_normal((n_neurons, n_neurons)) / np.sqrt(n_neurons)
     state = random.standard_normal((n_conditions, n_neurons))

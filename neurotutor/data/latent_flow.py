@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from .checks import at_least
+from neurotutor.checks import as_count
 
 N_DIRECTIONS = 4
 N_STEPS = 4  # of a trial
@@ -105,9 +105,9 @@ class Flow:
     """
 
     def __init__(self, n_dims: int = 100, n_blocks: int = 4, *, seed: int = 0):
-        at_least(n_dims, 4, "n_dims")
-        at_least(n_blocks, 1, "n_blocks")
-        at_least(seed, 0, "seed")
+        as_count("n_dims", n_dims, 4)
+        as_count("n_blocks", n_blocks)
+        as_count("seed", seed, 0)
         if n_dims % 2:
             raise ValueError(f"n_dims must be even, a layer cuts it in half; got {n_dims}")
         rng = np.random.default_rng(seed)
@@ -158,9 +158,9 @@ def simulate(
 
     Source: Liu et al. (2021), `synthetic_data.py`; Zhou & Wei (2020).
     """
-    at_least(n_train, 4 * N_STEPS, "n_train")
-    at_least(n_test, 4 * N_STEPS, "n_test")
-    at_least(seed, 0, "seed")
+    as_count("n_train", n_train, 4 * N_STEPS)
+    as_count("n_test", n_test, 4 * N_STEPS)
+    as_count("seed", seed, 0)
     flow = Flow(n_neurons, seed=seed)
     latent, direction, step, train = [], [], [], []
     arcs = [_arc(k, n_train + n_test, seed) for k in range(0, 8, 2)]

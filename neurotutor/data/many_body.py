@@ -17,7 +17,7 @@ import numpy as np
 from jaxtyping import Float, Int
 from scipy.integrate import solve_ivp
 
-from neurotutor.data.checks import at_least, not_negative, positive
+from neurotutor.checks import as_count, as_not_negative, as_positive
 
 TaskName = Literal["connection", "type", "both"]
 TASKS: tuple[str, ...] = ("connection", "type", "both")
@@ -196,7 +196,7 @@ def integrate(
     Raises:
         ValueError: if shapes disagree, a value is not finite, or `times` does not increase.
     """
-    positive(step, "step")
+    as_positive("step", step)
     if positions.ndim != 3 or positions.shape[-1] != 2 or velocities.shape != positions.shape:
         raise ValueError(
             "positions and velocities must both have shape (systems, bodies, 2), got "
@@ -297,7 +297,7 @@ def simulate_two_body(
 
     Source: Liu et al. (2022), two-body system.
     """
-    not_negative(velocity_noise, "velocity_noise")
+    as_not_negative("velocity_noise", velocity_noise)
 
     def draw(rng: np.random.Generator, n: int):
         masses = np.stack([rng.uniform(0.8, 1.2, n), rng.uniform(1.2, 1.6, n)], axis=1)
@@ -351,7 +351,7 @@ def simulate_three_body(
 
     Source: Liu et al. (2022), three-body system.
     """
-    not_negative(velocity_noise, "velocity_noise")
+    as_not_negative("velocity_noise", velocity_noise)
     weights = np.asarray(masses, float)
     if weights.shape != (3,) or not (np.isfinite(weights).all() and (weights > 0).all()):
         raise ValueError(f"masses must be three positive numbers, got {masses}")
@@ -385,12 +385,12 @@ def _simulate(
     duration: float | int,
     step: float | int,
 ) -> ManyBody:
-    at_least(n_trials, 1, "n_trials")
-    at_least(n_systems, 1, "n_systems")
-    at_least(n_samples, 2, "n_samples")
-    at_least(window, 1, "window")
-    at_least(seed, 0, "seed")
-    positive(duration, "duration")
+    as_count("n_trials", n_trials)
+    as_count("n_systems", n_systems)
+    as_count("n_samples", n_samples, 2)
+    as_count("window", window)
+    as_count("seed", seed, 0)
+    as_positive("duration", duration)
     if window >= n_samples:
         raise ValueError(f"window must be shorter than n_samples ({n_samples}), got {window}")
     rng = np.random.default_rng(seed)

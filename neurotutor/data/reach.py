@@ -13,9 +13,10 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
+from neurotutor.checks import as_count, as_not_negative, as_positive
 from neurotutor.data import registry
 from neurotutor.data.binned import Binned
-from neurotutor.data.checks import at_least, not_negative, one_number, positive, whole_numbers
+from neurotutor.data.checks import one_number, whole_numbers
 
 N_DIRECTIONS = 8
 
@@ -217,13 +218,13 @@ def tuning(
     Raises:
         ValueError: for a size below 1, a share outside [0, 1], or a rate that is not positive.
     """
-    at_least(n_neurons, 1, "n_neurons")
-    at_least(seed, 0, "seed")
-    not_negative(tuned_share, "tuned_share")
+    as_count("n_neurons", n_neurons)
+    as_count("seed", seed, 0)
+    as_not_negative("tuned_share", tuned_share)
     if tuned_share > 1:
         raise ValueError(f"tuned_share must lie in [0, 1], got {tuned_share}")
-    positive(peak_rate, "peak_rate")
-    not_negative(peak_spread, "peak_spread")
+    as_positive("peak_rate", peak_rate)
+    as_not_negative("peak_spread", peak_spread)
     generator = np.random.default_rng([seed, 0])
     tuned = np.zeros(n_neurons, bool)
     tuned[generator.permutation(n_neurons)[: round(tuned_share * n_neurons)]] = True
@@ -280,11 +281,11 @@ def simulate(
     Source:
         Ours. The sizes follow the recordings of Azabou et al. 2021, arXiv:2102.10106.
     """
-    at_least(n_trials, 1, "n_trials")
-    positive(bin_size, "bin_size")
-    positive(distance, "distance")
-    not_negative(gain_noise, "gain_noise")
-    not_negative(speed_threshold, "speed_threshold")
+    as_count("n_trials", n_trials)
+    as_positive("bin_size", bin_size)
+    as_positive("distance", distance)
+    as_not_negative("gain_noise", gain_noise)
+    as_not_negative("speed_threshold", speed_threshold)
     if len(duration) != 2 or not 0 < duration[0] <= duration[1] < np.inf:
         raise ValueError(
             f"duration must be the shortest and the longest reach in seconds, got {duration}"

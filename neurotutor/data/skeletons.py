@@ -13,8 +13,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
+from neurotutor.checks import as_count, as_not_negative, as_positive
 from neurotutor.data import registry
-from neurotutor.data.checks import at_least, not_negative, positive
 
 BANDAI = "skeleton-actions/bnr2_15fps"
 VICON = "skeleton-actions/vicon20_40hz"
@@ -306,9 +306,9 @@ def windows(recording: Skeletons, n_frames: int = 80, stride: int | None = None)
     Raises:
         ValueError: if no window is left, or a size is below 1.
     """
-    at_least(n_frames, 1, "n_frames")
+    as_count("n_frames", n_frames)
     stride = n_frames if stride is None else stride
-    at_least(stride, 1, "stride")
+    as_count("stride", stride)
     starts, owners = [], []
     for owner, (first, last) in enumerate(
         zip(recording.offsets[:-1], recording.offsets[1:], strict=True)
@@ -379,9 +379,9 @@ def simulate(
         ValueError: for sizes below 1, negative spreads, or probabilities that are none.
         TypeError: for sizes that are not whole numbers.
     """
-    at_least(n_frames, 1, "n_frames")
-    at_least(seed, 0, "seed")
-    positive(frame_rate, "frame_rate")
+    as_count("n_frames", n_frames)
+    as_count("seed", seed, 0)
+    as_positive("frame_rate", frame_rate)
     for value, label in (
         (speed_spread, "speed_spread"),
         (amplitude_spread, "amplitude_spread"),
@@ -393,14 +393,14 @@ def simulate(
         (noise, "noise"),
         (freeze, "freeze"),
     ):
-        not_negative(value, label)
+        as_not_negative(label, value)
     if freeze > 1:
         raise ValueError(f"freeze is a probability, got {freeze}")
     if (probabilities is not None) + imbalanced + (labels is not None) > 1:
         raise ValueError("give one of probabilities, imbalanced and labels")
     rng = np.random.default_rng(seed)
     if labels is None:
-        at_least(n_sequences, 1, "n_sequences")
+        as_count("n_sequences", n_sequences)
         labels = _labels(n_sequences, IMBALANCED if imbalanced else probabilities, rng)
     else:
         labels = _given_labels(labels)

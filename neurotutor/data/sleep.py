@@ -9,9 +9,10 @@ import numpy as np
 from jaxtyping import Float, Int
 from scipy.signal import lfilter
 
+from neurotutor.checks import as_count, as_not_negative, as_positive
 from neurotutor.data import registry
 from neurotutor.data.binned import Binned
-from neurotutor.data.checks import at_least, not_negative, one_number, positive, whole_numbers
+from neurotutor.data.checks import one_number, whole_numbers
 
 STATES = ("wake", "nREM", "REM")
 
@@ -102,7 +103,7 @@ def transition_matrix(bin_size: float | int = 4.0) -> Float[np.ndarray, "3 3"]:
     Args:
         bin_size: width of a bin, in seconds.
     """
-    positive(bin_size, "bin_size")
+    as_positive("bin_size", bin_size)
     leave = -np.expm1(-bin_size / _EPISODE)
     return leave[:, None] * _NEXT + np.diag(1.0 - leave)
 
@@ -145,15 +146,15 @@ def simulate(
     Source:
         Ours. Sizes and episodes are near those of the recording (Ma et al. 2019).
     """
-    at_least(n_bins, 1, "n_bins")
-    at_least(n_neurons, 1, "n_neurons")
-    at_least(seed, 0, "seed")
-    positive(bin_size, "bin_size")
-    positive(median_rate, "median_rate")
-    positive(drift_time, "drift_time")
-    not_negative(rate_spread, "rate_spread")
-    not_negative(state_effect, "state_effect")
-    not_negative(drift, "drift")
+    as_count("n_bins", n_bins)
+    as_count("n_neurons", n_neurons)
+    as_count("seed", seed, 0)
+    as_positive("bin_size", bin_size)
+    as_positive("median_rate", median_rate)
+    as_positive("drift_time", drift_time)
+    as_not_negative("rate_spread", rate_spread)
+    as_not_negative("state_effect", state_effect)
+    as_not_negative("drift", drift)
     generator = np.random.default_rng(seed)
 
     state = _states(n_bins, bin_size, generator)

@@ -162,13 +162,13 @@ def test_drift_has_the_size_and_the_memory_that_were_asked_for():
 @pytest.mark.parametrize(
     ("options", "error", "message"),
     [
-        ({"n_bins": 0}, ValueError, "n_bins must be 1 or greater"),
+        ({"n_bins": 0}, ValueError, "n_bins must be at least 1"),
         ({"n_neurons": 1.5}, TypeError, "n_neurons must be a whole number"),
-        ({"seed": -1}, ValueError, "seed must be 0 or greater"),
-        ({"bin_size": 0}, ValueError, "bin_size must be a positive number"),
+        ({"seed": -1}, ValueError, "seed must be at least 0"),
+        ({"bin_size": 0}, ValueError, "bin_size must be a finite number > 0"),
         ({"median_rate": -1}, ValueError, "median_rate must be a finite number"),
         ({"drift": float("nan")}, ValueError, "drift must be a finite number"),
-        ({"drift_time": 0}, ValueError, "drift_time must be a positive number"),
+        ({"drift_time": 0}, ValueError, "drift_time must be a finite number > 0"),
         ({"rate_spread": None}, TypeError, "rate_spread must be a number, got NoneType"),
         ({"state_effect": -0.1}, ValueError, "state_effect must be a finite number"),
     ],
@@ -181,5 +181,5 @@ def test_simulator_refuses(options, error, message):
 
 @pytest.mark.usefixtures("unchecked")
 def test_transition_matrix_refuses():
-    with pytest.raises(ValueError, match="bin_size must be a positive number"):
+    with pytest.raises(ValueError, match="bin_size must be a finite number > 0"):
         sleep.transition_matrix(0)

@@ -12,10 +12,10 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Bool, Float, Int, Real
 
+from neurotutor.checks import as_count
 from neurotutor.connectomes.causal_connectome import pc
 from neurotutor.connectomes.tpc.unrolling import roll, slices, windows
 from neurotutor.connectomes.tpc.weights import effects, pruned, rolled_weights
-from neurotutor.data.checks import at_least
 
 # A conditional-independence test, (x, y, set) -> p-value, made from windows.
 MakeTest = Callable[[np.ndarray], Callable[[int, int, tuple[int, ...]], float]]
@@ -44,12 +44,12 @@ class NeuroPcConfig:
     ablation: bool = False  # look once more with each neuron left out
 
     def __post_init__(self) -> None:
-        at_least(self.lag, 1, "lag")
-        at_least(self.runs, 1, "runs")
+        as_count("lag", self.lag)
+        as_count("runs", self.runs)
         if self.rows not in (None, "all"):
-            at_least(self.rows, 1, "rows")
+            as_count("rows", self.rows)
         if self.stride is not None:
-            at_least(self.stride, 1, "stride")
+            as_count("stride", self.stride)
         if not 0 < self.alpha < 1:
             raise ValueError(f"alpha is a test level between 0 and 1, got {self.alpha}")
         if not 0 <= self.frequency <= 1:
@@ -91,8 +91,8 @@ def excerpt_starts(
     Raises:
         ValueError: if the recording is shorter than an excerpt.
     """
-    at_least(excerpt, 1, "rows")
-    at_least(runs, 1, "runs")
+    as_count("rows", excerpt)
+    as_count("runs", runs)
     if excerpt > n_rows:
         raise ValueError(
             f"the recording has {n_rows} windows, fewer than the {excerpt} of an excerpt; take a "
@@ -220,7 +220,7 @@ class NeuroPC:
         seed: int = 0,
         make_test: MakeTest | None = None,
     ):
-        at_least(seed, 0, "seed")
+        as_count("seed", seed, 0)
         self.config = NeuroPcConfig() if config is None else config
         self.seed = seed
         self.make_test = make_test

@@ -14,7 +14,7 @@ from scipy.cluster.hierarchy import linkage
 from scipy.sparse.csgraph import shortest_path
 from scipy.spatial.distance import squareform
 
-from neurotutor.data.checks import at_least
+from neurotutor.checks import as_count
 
 
 @dataclass(frozen=True)
@@ -209,7 +209,7 @@ def permutation_test(
     Raises:
         ValueError: as `within_minus_between`, or without a permutation.
     """
-    at_least(n_permutations, 1, "n_permutations")
+    as_count("n_permutations", n_permutations)
     found = within_minus_between(similarity, labels)
     rng = np.random.default_rng(seed)
     # A shuffle that only renames the stimuli must not count as worse by a rounding error.

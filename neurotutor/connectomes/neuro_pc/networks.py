@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
+from neurotutor.checks import as_count, as_not_negative, as_positive
 from neurotutor.data.causal_series import STEP, ctrnn
-from neurotutor.data.checks import at_least, not_negative, positive
 
 BURN_IN = 200
 
@@ -50,9 +50,9 @@ class Motif:
         Raises:
             ValueError: for a negative seed or burn-in, or no step at all.
         """
-        at_least(seed, 0, "seed")
-        at_least(n_steps, 1, "n_steps")
-        at_least(burn_in, 0, "burn_in")
+        as_count("seed", seed, 0)
+        as_count("n_steps", n_steps)
+        as_count("burn_in", burn_in, 0)
         rng = np.random.default_rng(seed)
         shape = (n_steps + burn_in, len(self.weights))
         return ctrnn(self.weights, rng.normal(self.input_mean, self.input_sd, shape))[burn_in:]
@@ -89,7 +89,7 @@ def motif(name: str, weight: float | int | None = None) -> Motif:
     if name not in _LINKS:
         raise ValueError(f"no motif {name!r}; choose one of {', '.join(MOTIFS)}")
     strength = (10.0 if name == "code4" else 2.0) if weight is None else weight
-    positive(strength, "weight")
+    as_positive("weight", strength)
     p, links = _LINKS[name]
     weights = np.zeros((p, p))
     for i, j, sign in links:
@@ -158,9 +158,9 @@ def stimulus_blocks(
         (n_blocks, 1, "n_blocks"),
         (n_steps, 1, "n_steps"),
     ):
-        at_least(value, low, label)
-    positive(weight, "weight")
-    not_negative(noise, "noise")
+        as_count(label, value, low)
+    as_positive("weight", weight)
+    as_not_negative("noise", noise)
     if n_inputs >= n_neurons or n_driven * n_stimuli > n_neurons:
         raise ValueError(
             f"{n_neurons} neurons cannot have {n_inputs} other inputs each and hold {n_stimuli} "

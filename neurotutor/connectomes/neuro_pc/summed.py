@@ -10,10 +10,10 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float, Real
 
+from neurotutor.checks import as_count
 from neurotutor.connectomes.causal_connectome import skeleton
 from neurotutor.connectomes.neuro_pc.ensemble import frequent, link_frequency
 from neurotutor.connectomes.tpc.unrolling import windows
-from neurotutor.data.checks import at_least
 
 
 @dataclass(frozen=True)
@@ -28,9 +28,9 @@ class SummedPastConfig:
     stride: int | None = None  # bins from row to row; None: 2 (lag + 1), as for windows
 
     def __post_init__(self) -> None:
-        at_least(self.lag, 1, "lag")
-        at_least(self.rows, 1, "rows")
-        at_least(self.runs, 1, "runs")
+        as_count("lag", self.lag)
+        as_count("rows", self.rows)
+        as_count("runs", self.runs)
         if not 0 < self.alpha < 1:
             raise ValueError(f"alpha is a test level between 0 and 1, got {self.alpha}")
         if not 0 <= self.frequency <= 1:
@@ -66,7 +66,7 @@ def past_and_present(
     Raises:
         ValueError: as `windows`.
     """
-    at_least(lag, 1, "lag")
+    as_count("lag", lag)
     cut = windows(series, lag, stride)
     cut = cut.reshape(len(cut), -1, lag + 1)
     return cut[:, :, :-1].sum(axis=2), cut[:, :, -1]

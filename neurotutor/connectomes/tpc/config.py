@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from numbers import Real
 from typing import Any, Literal
 
-from neurotutor.data.checks import at_least
+from neurotutor.checks import as_count
 
 
 @dataclass(frozen=True)
@@ -31,8 +31,8 @@ class TpcConfig:
     seed: int = 0  # of the choice of subsamples
 
     def __post_init__(self):
-        at_least(self.max_delay, 0, "max_delay")
-        at_least(self.seed, 0, "seed")
+        as_count("max_delay", self.max_delay, 0)
+        as_count("seed", self.seed, 0)
         _between(self.alpha, "alpha", open_ends=True)
         _between(self.frequency, "frequency")
         _between(self.prune, "prune")
@@ -48,7 +48,7 @@ class TpcConfig:
             ("max_conditioning", 0),
         ):
             if getattr(self, name) is not None:
-                at_least(getattr(self, name), smallest, name)
+                as_count(name, getattr(self, name), smallest)
         _one_of(self.test, ("fisherz", "hsic"), "test")
         _one_of(self.edges, ("all", "last"), "edges")
 

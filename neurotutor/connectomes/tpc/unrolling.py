@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Bool, Float, Int, Real
 
-from neurotutor.data.checks import at_least
+from neurotutor.checks import as_count
 
 
 def windows(
@@ -35,9 +35,9 @@ def windows(
     Source: Biswas & Shlizerman (2022), algorithm 1, step 1.
     """
     series = checked(series)
-    at_least(max_delay, 0, "max_delay")
+    as_count("max_delay", max_delay, 0)
     stride = 2 * (max_delay + 1) if stride is None else stride
-    at_least(stride, 1, "stride")
+    as_count("stride", stride)
     n_bins, n_neurons = series.shape
     n_windows = (n_bins - max_delay) // stride
     if n_windows < 1:
