@@ -464,10 +464,10 @@ def test_counting_all_runs_for_a_weight_is_noticed():
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"lag": 0}, "lag must be 1"),
-        ({"runs": 0}, "runs must be 1"),
-        ({"rows": 0}, "rows must be 1"),
-        ({"stride": 0}, "stride must be 1"),
+        ({"lag": 0}, "lag must be at least 1"),
+        ({"runs": 0}, "runs must be at least 1"),
+        ({"rows": 0}, "rows must be at least 1"),
+        ({"stride": 0}, "stride must be at least 1"),
         ({"frequency": 1.5}, "frequency is a share"),
         ({"frequency": -0.1}, "frequency is a share"),
         ({"alpha": 0.0}, "alpha is a test level"),

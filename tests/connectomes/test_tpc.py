@@ -468,7 +468,7 @@ def delayed_copy():
         (lambda: TpcConfig(alpha=0.0), ValueError, "strictly between 0 and 1"),
         (lambda: TpcConfig(alpha=1.0), ValueError, "alpha"),
         (lambda: TpcConfig(alpha="x"), TypeError, "alpha must be a number"),
-        (lambda: TpcConfig(max_delay=-1), ValueError, "max_delay must be 0"),
+        (lambda: TpcConfig(max_delay=-1), ValueError, "max_delay must be at least 0"),
         (lambda: TpcConfig(max_delay=1.5), TypeError, "whole number"),
         (lambda: TpcConfig(frequency=1.1), ValueError, "frequency"),
         (lambda: TpcConfig(prune=-0.1), ValueError, "prune"),

@@ -169,7 +169,7 @@ def test_drift_has_the_size_and_the_memory_that_were_asked_for():
         ({"median_rate": -1}, ValueError, "median_rate must be a finite number"),
         ({"drift": float("nan")}, ValueError, "drift must be a finite number"),
         ({"drift_time": 0}, ValueError, "drift_time must be a finite number > 0"),
-        ({"rate_spread": None}, TypeError, "rate_spread must be a number, got NoneType"),
+        ({"rate_spread": None}, TypeError, "rate_spread must be a number, got"),
         ({"state_effect": -0.1}, ValueError, "state_effect must be a finite number"),
     ],
 )
