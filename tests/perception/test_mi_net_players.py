@@ -151,7 +151,7 @@ def test_training_lowers_both_losses_and_weights_travel(tmp_path):
     read = mi_net.VQVAE(config, seed=5)
     assert mi_net.load_weights(read, "alphabet", tmp_path)["seed"] == 0
     assert (read.encode(clips.spectra) == codes).float().mean() > 0.95
-    with pytest.raises(ValueError, match="other sizes"):
+    with pytest.raises(ValueError, match="sizes that were trained"):
         mi_net.load_weights(mi_net.VQVAE(MiNetConfig.tutorial()), "alphabet", tmp_path)
 
 
@@ -164,9 +164,10 @@ def test_the_weights_that_come_along_are_small_and_know_the_players():
     alphabet, prior = mi_net.VQVAE(CONFIG), mi_net.MovementPrior(CONFIG)
     for model, name in ((alphabet, "alphabet"), (prior, "prior")):
         made = mi_net.load_weights(model, name)
-        assert {"seed", "steps", "clips", "engine", "cpu_seconds"} <= made.keys()
+        facts = {"seed", "steps", "clips", "engine", "cpu_seconds", "date", "environment"}
+        assert facts <= made.keys()
         assert all(torch.isfinite(value).all() for value in model.state_dict().values())
-        assert (learning.WEIGHTS / f"{name}.npz").stat().st_size < 1.7e6
+        assert (learning.WEIGHTS / f"{name}.npz").stat().st_size < 1_000_000
     pieces = mi_net.test_pieces(3, bach=False)
     clips = mi_net.make_clips(pieces, CONFIG, engine="additive", clips_per_take=3)
     code = prior.movement_code(clips.keypoints).numpy()

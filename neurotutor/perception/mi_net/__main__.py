@@ -24,7 +24,7 @@ def main(arguments: list[str] | None = None) -> int:
     )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--vqvae-steps", type=int, default=1000)
-    parser.add_argument("--prior-steps", type=int, default=1200)
+    parser.add_argument("--prior-steps", type=int, default=1000)
     parser.add_argument("--composed", type=int, default=40, help="pieces of our own beside Bach")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--only", choices=("alphabet", "prior"), help="default: both")
@@ -55,7 +55,7 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"alphabet: error {history.metrics['error'][-50:].mean():.3f}, {seconds} CPU s")
         record = {**made, "steps": options.vqvae_steps, "cpu_seconds": seconds}
         print(learning.save_weights(alphabet, "alphabet", record, options.out))
-        # What the page loads was rounded to half precision: the prior must learn those codes.
+        # What the page loads was rounded: the prior must learn those codes.
         learning.load_weights(alphabet, "alphabet", options.out)
     if options.only != "alphabet":
         start = time.process_time()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -11,7 +10,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from neurotutor import training
+from neurotutor import training, weights
 from neurotutor.checks import as_count
 from neurotutor.data import scores
 from neurotutor.data.scores import Score
@@ -161,7 +160,7 @@ def _batches(n: int, size: int, seed: int):
 
 
 def save_weights(model: nn.Module, name: str, made: Mapping[str, object], folder: Path = WEIGHTS):
-    """Write the weights of a model, in half precision, with what they were made from.
+    """Write the weights of a model, a byte each, with what they were made from.
 
     Args:
         model: a VQVAE or MovementPrior.
@@ -172,17 +171,11 @@ def save_weights(model: nn.Module, name: str, made: Mapping[str, object], folder
     Returns:
         The path.
     """
-    arrays = {key: value.cpu().numpy() for key, value in model.state_dict().items()}
-    # The codebook and its counts stay in single precision: the update adds small numbers to them.
-    small = {
-        key: value.astype(np.float16) if value.ndim and not key.startswith("quantiser") else value
-        for key, value in arrays.items()
-        if key not in ("quantiser.sums",)
-    }
-    about = json.dumps({"config": asdict(model.config), **made})
-    path = folder / f"{name}.npz"
-    np.savez_compressed(path, about=np.array(about), **small)
-    return path
+    facts = {**made, "config": asdict(model.config)}
+    # The codebook and its counts stay as they are: the update adds small numbers to them.
+    return weights.save(
+        folder / f"{name}.npz", {name: model}, facts, one_byte=True, exact=("quantiser",)
+    )
 
 
 def load_weights(model: nn.Module, name: str, folder: Path = WEIGHTS) -> dict[str, object]:
@@ -194,32 +187,12 @@ def load_weights(model: nn.Module, name: str, folder: Path = WEIGHTS) -> dict[st
         folder: where from.
 
     Returns:
-        What was recorded: seed, steps, data, seconds.
+        What was recorded: seed, steps, data, seconds, date and environment.
 
     Raises:
         FileNotFoundError: if there is no such file.
         ValueError: if the model has other sizes.
     """
-    path = folder / f"{name}.npz"
-    if not path.is_file():
-        raise FileNotFoundError(
-            f"no weights at {path}: make them with python -m neurotutor.perception.mi_net"
-        )
-    with np.load(path, allow_pickle=False) as file:
-        arrays = {key: torch.from_numpy(file[key]) for key in file.files if key != "about"}
-        about = json.loads(str(file["about"]))
-    state = model.state_dict()
-    if "quantiser.counts" in arrays:
-        # Not stored, since it follows: m = e N, but for the tiny smoothing of N.
-        arrays["quantiser.sums"] = (
-            arrays["quantiser.codebook"] * arrays["quantiser.counts"][:, None]
-        )
-    wrong = [k for k in state if k not in arrays or arrays[k].shape != state[k].shape]
-    if wrong or arrays.keys() - state.keys():
-        raise ValueError(
-            f"{path.name} was made for other sizes ({', '.join(wrong[:3])}); "
-            "use MiNetConfig.tutorial()"
-        )
-    model.load_state_dict({key: arrays[key].to(state[key].dtype) for key in state})
-    model.eval()
-    return about
+    kept = weights.load(folder / f"{name}.npz", "python -m neurotutor.perception.mi_net")
+    kept.restore(name, model)
+    return kept.made
