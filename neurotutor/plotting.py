@@ -138,8 +138,10 @@ def use_style() -> None:
 def _png(fig: Figure) -> bytes:
     raw = io.BytesIO()
     fig.savefig(raw, format="png", dpi=2 * PIXELS_PER_INCH)
-    # 256 colours are enough for a chart, and a third of the bytes.
-    image = Image.open(raw).convert("RGB").quantize(256, dither=Image.Dither.NONE)
+    # 256 colours are enough for a chart, and a third of the bytes. They are chosen to span the
+    # colours that occur; by the number of pixels, a coloured label beside a picture would lose.
+    image = Image.open(raw).convert("RGB")
+    image = image.quantize(256, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
     small = io.BytesIO()
     image.save(small, format="png", optimize=True)
     return small.getvalue()

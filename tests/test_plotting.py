@@ -32,6 +32,22 @@ def test_published_figure_is_a_png_at_twice_its_width_with_its_alt_text(shown):
     assert not plt.fignum_exists(fig.number)
 
 
+def test_a_coloured_label_beside_a_picture_keeps_its_colour(shown):
+    plotting.use_style()
+    colours = plotting.CLUSTER_COLOURS[:5]
+    fig, axes = plt.subplots(5, 1, figsize=(4.0, 5.0))
+    for ax, colour in zip(axes, colours, strict=True):
+        ax.imshow(np.random.default_rng(0).random((200, 200)), aspect="auto")
+        ax.set_ylabel("label", color=colour)
+    plotting.publish(fig, alt="Five pictures of noise with coloured labels.", caption="Labels.")
+    encoded = re.search(r"base64,([^\"]+)", shown[0])[1]
+    image = Image.open(io.BytesIO(base64.b64decode(encoded))).convert("RGB")
+    found = {colour for _, colour in image.getcolors(image.width * image.height)}
+    for colour in colours:
+        wanted = np.array([int(colour[k : k + 2], 16) for k in (1, 3, 5)])
+        assert min(np.abs(np.array(each) - wanted).max() for each in found) <= 8, colour
+
+
 def test_vector_figures_are_the_same_bytes_every_time(shown):
     for _ in range(2):
         plotting.use_style()

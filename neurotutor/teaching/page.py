@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import inspect
 import re
+import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -49,7 +50,7 @@ def show(thing: Any) -> None:
     except (OSError, TypeError) as error:
         raise TypeError(f"show() needs something written in Python, got {thing!r}") from error
     place = path.relative_to(_ROOT).as_posix() if path.is_relative_to(_ROOT) else path.name
-    source = inspect.cleandoc("".join(lines)) if lines[0][0].isspace() else "".join(lines)
+    source = textwrap.dedent("".join(lines))
     display(
         Markdown(
             f"*{place}, lines {first} to {first + len(lines) - 1}*\n\n"

@@ -1,5 +1,6 @@
 """Sentences, source, questions, checks and players: what reaches the page."""
 
+import ast
 import re
 
 import matplotlib.pyplot as plt
@@ -38,6 +39,9 @@ def test_show_prints_the_real_source_with_its_lines(shown):
     assert "\n".join(lines[first - 1 : last]).rstrip() in text
     show(decoding.DirectionProbe.score)
     assert "\ndef score(" in shown[1].data
+    show(decoding.DirectionProbe.predict)
+    code = re.search(r"```python\n(.*)\n```", shown[2].data, re.DOTALL).group(1)
+    assert [type(node) for node in ast.parse(code).body] == [ast.FunctionDef]
     with pytest.raises(TypeError, match="written in Python"):
         show(len)
 
