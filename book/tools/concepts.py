@@ -142,6 +142,11 @@ class Sections:
             for found in _HEADING.finditer(block.text)
         ]
 
+    @property
+    def first(self) -> int:
+        """Where the first section begins; cells above it import and name, and show nothing."""
+        return self._starts[1] if len(self._starts) > 1 else 0
+
     def end(self, line: int) -> float:
         """The first line of the section after the one that holds this line."""
         after = bisect_right(self._starts, line)
@@ -239,6 +244,8 @@ def _early_terms(page: Page, used: list[Mention], own: set[str]) -> Iterator[Pro
     seen: set[str] = set()
     for place, each in enumerate(used):
         if each.term not in own or each.term in seen or each.linked:
+            continue
+        if each.printed and each.line < sections.first:
             continue
         link = first[each.term]
         # a picture is explained by the text around it
@@ -390,7 +397,7 @@ def _early_symbols(page: Page, universal: set[str]) -> Iterator[Problem]:
     """Symbols that a formula or a picture uses in a section that does not say what they are.
 
     A symbol is explained where it stands in a sentence, on the left of a displayed relation, or
-    in a label that has words of its own.
+    in a label that has words of its own; a named function, like `softmax`, where its name does.
     """
     own = {
         named.base
@@ -401,6 +408,12 @@ def _early_symbols(page: Page, universal: set[str]) -> Iterator[Problem]:
     used: list[tuple[int, str]] = []
     for line, text in prose.inline(page):
         _explain(explained, line, text)
+    for block in prose.blocks(page)[0]:
+        text = prose.without_code(block.text)
+        for word in re.finditer(r"\b[A-Za-z]+\b", text):
+            line = block.line + text.count("\n", 0, word.start())
+            for base in (f"\\operatorname{{{word[0]}}}", f"\\mathrm{{{word[0]}}}"):
+                explained.setdefault(base, line)
     for piece in prose.blocks(page)[1]:
         for row in _ROW_END.split(piece.text):
             bare = re.sub(r"\\(?:begin|end)\s*\{[a-zA-Z*]+\}|&", "", row)
@@ -457,15 +470,15 @@ def taken(book: Book, page: Page) -> tuple[list[str], list[str]]:
             if named is not None:
                 before.setdefault(str(named), []).append(text)
                 before.setdefault(named.base, []).append(text)
-    symbols: dict[str, None] = {}
+    first_use: dict[str, None] = {}
     for _, symbol in _used_symbols(book, page, universal):
         if symbol.base not in own_bases:
             for text in before.get(str(symbol)) or before.get(symbol.base) or ():
-                symbols[text] = None
-    return [listed[term] for term in found], list(symbols)
+                first_use[text] = None
+    return [listed[term] for term in found], list(first_use)
 
 
-def declared(book: Book) -> Iterator[Problem]:
+def needs(book: Book) -> Iterator[Problem]:
     """What a page takes from the pages before it is what its front matter says."""
     for page in book.taught:
         for key, found in zip(("needs_terms", "needs_symbols"), taken(book, page), strict=True):

@@ -12,7 +12,7 @@ from typing import Any
 import yaml
 
 from . import docstrings, prose, records
-from .concepts import declared, symbols, terms
+from .concepts import needs, symbols, terms
 from .console import BuildError, say
 from .layout import Layout
 from .pages import SECTIONS, Page, starter
@@ -375,7 +375,7 @@ CHECKS: tuple[Check, ...] = (
     typed_results,
     terms,
     symbols,
-    declared,
+    needs,
     equations,
     exercises,
     claims,
