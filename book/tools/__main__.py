@@ -26,6 +26,7 @@ def main(arguments: list[str] | None = None) -> int:
     )
     paper.add_argument("names", nargs="+", metavar="NAME")
     commands.add_parser("lint", help="check the sources of the pages")
+    commands.add_parser("concepts", help="write into the pages which terms and symbols they need")
     commands.add_parser("test", help="style, unit tests, notebooks, structure, site in a browser")
     serve = commands.add_parser("serve", help="serve the built site on this machine")
     serve.add_argument("--port", type=int, default=8000)
@@ -66,6 +67,10 @@ def _run(layout: Layout, chosen: argparse.Namespace) -> int:
             from . import lint
 
             return lint.main(layout)
+        case "concepts":
+            from . import concepts
+
+            return concepts.update(layout)
         case "test":
             from . import build
 

@@ -5,17 +5,18 @@ from __future__ import annotations
 import ast
 import re
 import tomllib
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from . import docstrings, latex, prose, records
+from . import docstrings, prose, records
+from .concepts import needs, symbols, terms
 from .console import BuildError, say
 from .layout import Layout
-from .pages import SECTIONS, Page, discover, starter
+from .pages import SECTIONS, Page, starter
+from .sources import Book, Check, Problem, line_of
 
 METRICS = re.compile(
     r"""\b(?:accurac(?:y|ies)|Acc|R\^?2|R²|rMSE|RMSE|MSE|F1|purit(?:y|ies)|AUC|errors?|shares?|medians?
@@ -30,6 +31,8 @@ FRONT_MATTER = {
     "title_short": str,
     "objectives": list,
     "needs": list,
+    "needs_terms": list,
+    "needs_symbols": list,
     "introduces": dict,
     "reading_minutes": int,
     "data": list,
@@ -45,62 +48,6 @@ AMERICAN = re.compile(
 HYPE = re.compile(r"\b(?:simply|obviously|trivially|clearly|of course)\b", re.IGNORECASE)
 DEFINING = ("notation", "glossary")  # pages that say what a symbol or a term means, in numbers, too
 LONGEST_CELL = 40  # lines of code that a reader sees at once
-
-
-@dataclass(frozen=True)
-class Problem:
-    """Something that a source must not have, and where."""
-
-    path: Path
-    line: int
-    text: str
-
-
-Check = Callable[["Book"], Iterator[Problem]]
-
-
-@dataclass(frozen=True)
-class Book:
-    """All pages of a book, and what several checks ask about them."""
-
-    layout: Layout
-    pages: list[Page]
-
-    @classmethod
-    def read(cls, layout: Layout) -> Book:
-        """Read every page below `book/`."""
-        return cls(layout, discover(layout))
-
-    @property
-    def chapters(self) -> list[Page]:
-        """Pages with all duties of a chapter."""
-        return [page for page in self.pages if page.is_chapter]
-
-    @property
-    def taught(self) -> list[Page]:
-        """Pages that declare what they need and introduce: chapters and primers."""
-        return [page for page in self.pages if "introduces" in page.front]
-
-    def path_to(self, page: Page) -> list[Page]:
-        """Pages that a reader of this page has read, by its `needs`."""
-        known = {each.name: each for each in self.pages}
-        found: dict[str, Page] = {}
-        waiting = list(page.front.get("needs") or [])
-        while waiting:
-            name = waiting.pop()
-            if name in known and name not in found:
-                found[name] = known[name]
-                waiting += known[name].front.get("needs") or []
-        return list(found.values())
-
-    def page(self, name: str) -> Page | None:
-        """The page of this name, or None."""
-        return next((page for page in self.pages if page.name == name), None)
-
-
-def _line(page: Page, text: str) -> int:
-    place = page.text.find(text)
-    return 1 if place < 0 else page.text.count("\n", 0, place) + 1
 
 
 def front_matter(book: Book) -> Iterator[Problem]:
@@ -123,13 +70,13 @@ def front_matter(book: Book) -> Iterator[Problem]:
             yield Problem(page.path, 1, "three to five `objectives`")
         for need in front.get("needs") or []:
             if need not in names:
-                yield Problem(page.path, _line(page, "needs:"), f"needs {need}: no such page")
+                yield Problem(page.path, line_of(page, "needs:"), f"needs {need}: no such page")
         introduces = front.get("introduces") or {}
         if set(introduces) - {"local"} != {"terms", "symbols"}:
             yield Problem(page.path, 1, "`introduces` holds `terms`, `symbols`, perhaps `local`")
         for name in front.get("data") or []:
             if recordings and name not in recordings:
-                yield Problem(page.path, _line(page, "data:"), f"{name} is not in the registry")
+                yield Problem(page.path, line_of(page, "data:"), f"{name} is not in the registry")
 
 
 def registry(layout: Layout) -> set[str]:
@@ -225,202 +172,19 @@ def _result(sentence: str) -> tuple[str, str] | None:
     return (number[0], metric[0]) if number and metric else None
 
 
-def glossary_terms(book: Book) -> list[str]:
-    """Terms of the glossary, as written."""
-    page = book.page("glossary")
-    if page is None:
-        return []
-    found: list[str] = []
-    for body in re.findall(r"^```\{glossary\}\n(.*?)^```", page.text, re.DOTALL | re.MULTILINE):
-        found += [line for line in body.split("\n") if line and not line[0].isspace()]
-    return [term for term in found if not term.startswith(":")]
-
-
-def terms(book: Book) -> Iterator[Problem]:
-    """A term is introduced by the page that uses it, or by a page before it."""
-    listed = {term.lower(): term for term in glossary_terms(book)}
-    everywhere: set[str] = set()
-    for page in book.taught:
-        own = [term.lower() for term in (page.front.get("introduces") or {}).get("terms") or []]
-        everywhere |= set(own)
-        before = {
-            term.lower()
-            for each in book.path_to(page)
-            for term in (each.front.get("introduces") or {}).get("terms") or []
-        }
-        used = list(_term_roles(page))
-        for term in own:
-            if term not in listed:
-                yield Problem(page.path, 1, f"introduces {term!r}, which the glossary lacks")
-            if term in before:
-                yield Problem(page.path, 1, f"introduces {term!r}, which a page before it did")
-            if term not in {name for _, name in used}:
-                yield Problem(page.path, 1, f"introduces {term!r} but never links it")
-        for line, term in used:
-            if term in listed and term not in before | set(own):
-                yield Problem(page.path, line, f"uses {term!r}, which no page before introduces")
-        hidden = set(listed) - before - set(own)
-        yield from _plain_terms(page, {term: listed[term] for term in hidden})
-    if book.taught:
-        glossary = book.page("glossary")
-        for term in set(listed) - everywhere:
-            yield Problem(
-                glossary.path,
-                _line(glossary, f"\n{listed[term]}\n") + 1,
-                f"no page introduces {listed[term]!r}",
-            )
-
-
-def _term_roles(page: Page) -> Iterator[tuple[int, str]]:
-    for found in re.finditer(r"\{term\}`([^`]+)`", page.text):
-        named = re.search(r"<([^>]+)>\s*$", found[1])
-        term = " ".join((named[1] if named else found[1]).split()).lower()
-        yield page.text.count("\n", 0, found.start()) + 1, term
-
-
-def _plain_terms(page: Page, hidden: dict[str, str]) -> Iterator[Problem]:
-    """Terms of several words that stand in the text before any page introduced them."""
-    patterns = {
-        term: re.compile(rf"\b{re.escape(term)}s?\b".replace(r"\ ", r"\s+"), re.IGNORECASE)
-        for term in hidden
-        if " " in term
-    }
-    for block in prose.blocks(page)[0]:
-        text = prose.without_code(block.text)
-        for term, pattern in patterns.items():
-            found = pattern.search(text)
-            if found:
-                line = block.line + text[: found.start()].count("\n")
-                yield Problem(
-                    page.path, line, f"{term!r} stands here before any page introduces it"
-                )
-
-
-@dataclass(frozen=True)
-class Notation:
-    """The notation page: universal symbols, and the rows of the others.
-
-    Attributes:
-        universal: symbols that need no introduction.
-        rows: (line, LaTeX, docname of the page that introduces it).
-    """
-
-    universal: set[str]
-    rows: list[tuple[int, str, str]]
-
-
-def read_notation(book: Book) -> Notation | None:
-    """The tables of the notation page, or None if there is no such page."""
-    page = book.page("notation")
-    if page is None:
-        return None
-    universal: set[str] = set()
-    rows = []
-    heading = ""
-    for number, line in enumerate(page.text.split("\n"), start=1):
-        if line.startswith("#"):
-            heading = line
-        found = re.match(r"^\|\s*\$(.+?)\$\s*\|(.*)\|\s*$", line)
-        if not found:
-            continue
-        if "niversal" in heading:
-            for formula in [found[1], *re.findall(r"\$(.+?)\$", found[2])]:
-                universal |= {symbol.base for symbol in latex.symbols(formula)}
-        else:
-            source = re.search(r"\{doc\}`(?:[^`<]*<)?/?([^`>]+)>?`", found[2].split("|")[-1])
-            rows.append((number, found[1], source[1] if source else ""))
-    return Notation(universal, rows)
-
-
-def symbols(book: Book) -> Iterator[Problem]:
-    """A symbol is introduced by the page that uses it, or by a page before it, and on record."""
-    notation = read_notation(book)
-    if notation is None:
-        return
-    where = {(latex.normal(text), docname) for _, text, docname in notation.rows}
-    for page in book.taught:
-        own = (page.front.get("introduces") or {}).get("symbols") or []
-        before = [
-            (text, each)
-            for each in book.path_to(page)
-            for text in (each.front.get("introduces") or {}).get("symbols") or []
-        ]
-        for text in own:
-            if (latex.normal(text), page.docname) not in where:
-                yield Problem(
-                    page.path,
-                    _line(page, "symbols:"),
-                    f"introduces ${text}$, which the notation page does not list for this page",
-                )
-            for other, each in before:
-                if latex.normal(other) == latex.normal(text):
-                    yield Problem(
-                        page.path,
-                        _line(page, "symbols:"),
-                        f"introduces ${text}$, which {each.name} already uses",
-                    )
-        # letters that one derivation uses and explains on the spot
-        local = set((page.front.get("introduces") or {}).get("local") or [])
-        free = notation.universal | local
-        yield from _used_symbols(page, own, [text for text, _ in before], free)
-    declared = {
-        (latex.normal(text), page.docname)
-        for page in book.taught
-        for text in (page.front.get("introduces") or {}).get("symbols") or []
-    }
-    known = {page.docname for page in book.taught}
-    page = book.page("notation")
-    for line, text, docname in notation.rows:
-        if docname in known and (latex.normal(text), docname) not in declared:
-            yield Problem(page.path, line, f"{docname} does not introduce ${text}$")
-
-
-def _used_symbols(
-    page: Page, own: Sequence[str], before: Sequence[str], universal: set[str]
-) -> Iterator[Problem]:
-    whole: list[str] = []
-    known: set[str] = set(universal)
-    for text in [*own, *before]:
-        found = latex.symbols(text)
-        main = [symbol for symbol in found if symbol.base not in universal] or found
-        if "\\text{-}" in text.replace(" ", ""):
-            whole.append(latex.normal(text))
-        elif main:
-            known |= {str(found[0]), found[0].base}
-    seen: set[str] = set()
-    normals = ""
-    for piece in prose.formulas(page):
-        text = latex.normal(piece.text)
-        normals += text + "\n"
-        for name in whole:
-            text = text.replace(name, " ")
-        for symbol in latex.symbols(text):
-            if symbol.base in known or str(symbol) in known or str(symbol) in seen:
-                continue
-            seen.add(str(symbol))
-            yield Problem(
-                page.path, piece.line, f"${symbol}$ is used, but no page before introduces it"
-            )
-    used = {symbol.base for symbol in latex.symbols(normals.replace("\n", " , "))}
-    for text in own:
-        bases = [symbol.base for symbol in latex.symbols(text)][:1]
-        if latex.normal(text) not in normals and not set(bases) <= used:
-            yield Problem(
-                page.path, _line(page, "symbols:"), f"introduces ${text}$ but never uses it"
-            )
-
-
 def equations(book: Book) -> Iterator[Problem]:
     """Labels on the page, front matter and oracle tests name the same equations."""
     for page in book.taught:
         declared = page.front.get("equations") or {}
         labels = re.findall(r"^:label:\s*(eq-[\w-]+)\s*$", page.text, re.MULTILINE)
         for label in sorted(set(labels) - set(declared)):
-            yield Problem(page.path, _line(page, label), f"{label} is not in `equations`")
+            yield Problem(page.path, line_of(page, label), f"{label} is not in `equations`")
         for label in sorted(set(declared) - set(labels)):
-            yield Problem(page.path, _line(page, label), f"{label} labels no equation of the page")
+            yield Problem(
+                page.path, line_of(page, label), f"{label} labels no equation of the page"
+            )
         for label, entry in declared.items():
-            line = _line(page, label)
+            line = line_of(page, label)
             if not isinstance(entry, dict) or set(entry) != {"code", "oracle"}:
                 yield Problem(page.path, line, f"{label} needs `code` and `oracle`")
                 continue
@@ -611,6 +375,7 @@ CHECKS: tuple[Check, ...] = (
     typed_results,
     terms,
     symbols,
+    needs,
     equations,
     exercises,
     claims,

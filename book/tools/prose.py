@@ -11,7 +11,7 @@ from .pages import Page
 
 _FENCE = re.compile(r"^\s*(`{3,}|~{3,}|:{3,})\s*(?:\{([\w:-]+)\})?(.*)$")
 _NOT_PROSE = {"code-cell", "code-block", "code", "literalinclude", "eval-rst", "mermaid", "raw"}
-_INLINE_CODE = re.compile(r"(?<![}`\w])(`+)(?!`).+?(?<!`)\1(?!`)", re.DOTALL)
+_INLINE_CODE = re.compile(r"(\{[\w:-]+\}`[^`]+`)|(?<!`)(`+)(?!`).+?(?<!`)\2(?!`)", re.DOTALL)
 _MATH_ROLE = re.compile(r"\{math\}`([^`]+)`", re.DOTALL)
 _DOLLARS = re.compile(r"(?<!\\)\$\$(.+?)(?<!\\)\$\$|(?<![\\$])\$(?!\$)(.+?)(?<![\\$])\$", re.DOTALL)
 _COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
@@ -92,17 +92,18 @@ def blocks(page: Page) -> tuple[list[Piece], list[Piece]]:
 
 def without_code(text: str) -> str:
     """The text without inline code and comments; lines stay where they are."""
+    return _no_code(_COMMENT.sub(lambda found: "\n" * found[0].count("\n"), text))
 
-    def blank(found: re.Match) -> str:
-        return "\n" * found[0].count("\n")
 
-    return _INLINE_CODE.sub(blank, _COMMENT.sub(blank, text))
+def _no_code(text: str) -> str:
+    """The text with roles, which look like code in braces, and without code."""
+    return _INLINE_CODE.sub(lambda found: found[1] or "\n" * found[0].count("\n"), text)
 
 
 def sentences(page: Page) -> Iterator[Piece]:
     """Sentences of the prose, list items and table rows, with comments, without inline code."""
     for block in blocks(page)[0]:
-        text = _INLINE_CODE.sub(lambda found: "\n" * found[0].count("\n"), block.text)
+        text = _no_code(block.text)
         place = 0
         for part in [*_SENTENCE_END.finditer(text), None]:
             end = part.start() if part else len(text)
@@ -116,17 +117,29 @@ def sentences(page: Page) -> Iterator[Piece]:
 
 def formulas(page: Page) -> Iterator[Piece]:
     """Every formula of the page: directives, dollars, roles, and those in strings of its code."""
-    prose, displayed = blocks(page)
-    yield from displayed
-    for block in prose:
+    yield from blocks(page)[1]
+    for line, text in inline(page):
+        yield Piece(line, text)
+    for line, text, _ in labels(page):
+        yield Piece(line, text)
+
+
+def inline(page: Page) -> Iterator[tuple[int, str]]:
+    """Formulas inside sentences: (line, LaTeX)."""
+    for block in blocks(page)[0]:
         text = without_code(block.text)
         for pattern in (_MATH_ROLE, _DOLLARS):
             for found in pattern.finditer(text):
                 inside = next(filter(None, found.groups()))
-                yield Piece(block.line + text[: found.start()].count("\n"), inside)
+                yield block.line + text[: found.start()].count("\n"), inside
+
+
+def labels(page: Page) -> Iterator[tuple[int, str, str]]:
+    """Formulas in strings of the page's code: (line, LaTeX, the string without formulas)."""
     for line, text in strings(page):
+        words = _DOLLARS.sub(" ", text)
         for found in _DOLLARS.finditer(text):
-            yield Piece(line, next(filter(None, found.groups())))
+            yield line, next(filter(None, found.groups())), words
 
 
 def strings(page: Page) -> Iterator[tuple[int, str]]:
