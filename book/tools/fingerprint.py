@@ -176,10 +176,9 @@ def execution_key(
         versions: result of `installed_versions`.
     """
     modules = page_modules(layout, page)
-    records = {
-        "paper": page.path.with_name(page.path.stem + ".paper.json"),
-        "benchmark": layout.root / "benchmarks" / f"{page.name}.json",
-    }
+    records = {"paper": page.path.with_name(page.path.stem + ".paper.json")}
+    if any("benchmarks" in cell.source for cell in page.code_cells):
+        records["benchmark"] = layout.root / "benchmarks" / f"{page.name}.json"
     return digest(
         {
             "format": FORMAT,
