@@ -132,6 +132,11 @@ class PeerTable(BenchDirective):
             found.append(self.parsed(f"**{self.link(name)}**", "nt-claims-title"))
             found.append(self.parsed(_made(record)))
             found.append(self.table(head, rows, "nt-bench"))
+        older = [name for name in bench_records.older(self.folder) if name in self.pages()]
+        if older:
+            names = ", ".join(self.link(name) for name in older)
+            text = f"Measured before records had a common form, and not shown: {names}."
+            found.append(self.parsed(text))
         return found or self.nothing()
 
 
