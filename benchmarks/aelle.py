@@ -171,7 +171,7 @@ def main(arguments: list[str] | None = None) -> int:
         for word, value, limit in zip(
             ("fastest", "slowest"), (min(seconds), max(seconds)), PROTOTYPE_S, strict=True
         )
-        if options.networks == 100
+        if (options.networks, options.epochs) == (100, 10)
     ]
     record = common.record(
         "aelle",
