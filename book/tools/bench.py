@@ -61,8 +61,8 @@ def environment(layout: Layout) -> Path:
         return python
     stamp.unlink(missing_ok=True)
     with step(f"making the peers' environment {ENVIRONMENT} (minutes)"):
-        if not python.exists():
-            venv.create(folder, with_pip=True)
+        # What a kill or other pins left behind may hold half a package: it is made afresh.
+        venv.create(folder, with_pip=True, clear=folder.exists())
         failed = _pip(python, "-r", str(pins[0]))
         if failed:
             raise BuildError(f"the book's own packages do not install: {failed}")

@@ -255,8 +255,12 @@ def test_environment_keeps_what_does_not_install(tmp_path, monkeypatch):
         calls.append(arguments[-1])
         return "needs a compiler" if "bad==1.0" in arguments else ""
 
+    def made(folder, with_pip, clear):
+        assert clear == folder.exists()
+        folder.mkdir(exist_ok=True)
+
     monkeypatch.setattr(bench, "_pip", pip)
-    monkeypatch.setattr(bench.venv, "create", lambda folder, with_pip: folder.mkdir())
+    monkeypatch.setattr(bench.venv, "create", made)
     bench.environment(Layout(tmp_path))
     said = json.loads((tmp_path / bench.ENVIRONMENT / bench_records.MISSING).read_text())
     assert said == {"bad": "needs a compiler"}
