@@ -17,12 +17,12 @@ import torch
 from torch.nn.functional import cross_entropy
 
 from benchmarks import common
-from neurotutor import runtime
 from neurotutor.dynamics import aelle
 from neurotutor.dynamics.lyapunov_rnn import uniform
 
 AGREEMENT = 1e-3  # relative difference of losses after one epoch, single precision
 PROTOTYPE_S = (4.0, 67.0)  # 100 networks of 32 units: fastest and slowest kind of cell
+NAMES = {"tanh": "tanh", "gru": "GRU", "lstm": "LSTM"}
 MODULES = {"tanh": torch.nn.RNN, "gru": torch.nn.GRU, "lstm": torch.nn.LSTM}
 
 
@@ -58,18 +58,21 @@ def alone(
         return float(cross_entropy(head(net(digits.test)[0][:, -1]), digits.test_labels))
 
 
-def population_rows(options: argparse.Namespace) -> dict[str, dict]:
-    """Seconds for the whole stack, and for as many networks one at a time (extrapolated)."""
-    digits, rows = aelle.row_digits(), {}
+def population_rows(options: argparse.Namespace) -> list[dict]:
+    """Seconds for the whole stack, and for as many networks one at a time (one is timed)."""
+    digits, rows = aelle.row_digits(), []
     once = aelle.PopulationConfig(epochs=1, spectrum_epochs=(1,))
     config = aelle.PopulationConfig(epochs=options.epochs, spectrum_epochs=(options.epochs,))
+    count = options.networks
     for kind in MODULES:
-        cell, readout = stack_of(kind, options.networks, 32)
+        cell, readout = stack_of(kind, count, 32)
         trained = aelle.train_population(cell, readout, digits, once, seed=0)
         found = alone(kind, cell[0], readout[0], digits, once, 0)
-        gap = abs(found / float(trained.losses[1, 0]) - 1)
-        if gap > AGREEMENT:
-            raise SystemExit(f"{kind}: losses differ by {gap:.2g}, so no time is quoted")
+        agreed = common.agreement(
+            "relative difference of the losses after an epoch",
+            abs(found / float(trained.losses[1, 0]) - 1),
+            AGREEMENT,
+        )
         stacked = common.timed(
             lambda c=cell, r=readout: aelle.train_population(c, r, digits, config, seed=0),
             options.repeats,
@@ -78,32 +81,45 @@ def population_rows(options: argparse.Namespace) -> dict[str, dict]:
             lambda k=kind, c=cell[0], r=readout[0]: alone(k, c, r, digits, config, 0),
             options.repeats,
         )
-        rows[kind] = {
-            "stacked": stacked,
-            "one_network": single,
-            "speed_up": options.networks * single["median_s"] / stacked["median_s"],
-            "relative_gap_of_losses": gap,
-        }
+        rows.append(
+            common.row(
+                f"{count} {NAMES[kind]} networks, {options.epochs} epochs",
+                stacked,
+                common.per_call(single, 1 / count),
+                peer_name=f"PyTorch's module, one at a time ({count} times the time of one)",
+                agreement=agreed,
+            )
+        )
     return rows
 
 
 def autoencoder_row(options: argparse.Namespace) -> dict:
-    """One autoencoder, and ten of them in a stack."""
+    """Ten autoencoders in a stack, and one after another."""
     rng = np.random.default_rng(0)
     slope = rng.uniform(0.2, 2, 480)
     x = rng.normal(size=(480, 1)) - slope[:, None] * np.linspace(0, 1, 128)
     config = aelle.AelleConfig.tutorial(stage_epochs=options.stage_epochs)
     held = (x[420:], slope[420:])
 
-    def fit(count: int) -> None:
-        models = [aelle.SpectrumAutoencoder(config, seed=seed) for seed in range(count)]
+    def fit(seeds: list[int]) -> np.ndarray:
+        models = [aelle.SpectrumAutoencoder(config, seed=seed) for seed in seeds]
+        count = len(models)
         aelle.fit_many(models, [x[:420]] * count, [slope[:420]] * count, [held] * count)
+        return np.concatenate([np.ravel(model.predict(held[0])) for model in models])
 
-    one, ten = (
-        common.timed(lambda: fit(1), options.repeats),
-        common.timed(lambda: fit(10), options.repeats),
+    def in_turn() -> np.ndarray:
+        return np.concatenate([fit([seed]) for seed in range(10)])
+
+    seeds = list(range(10))
+    gap = float(np.abs(fit(seeds) - in_turn()).max())
+    times = common.interleave({"stack": lambda: fit(seeds), "turn": in_turn}, options.repeats)
+    return common.row(
+        "Ten autoencoders",
+        times["stack"],
+        times["turn"],
+        peer_name="the same, one after another",
+        agreement=common.agreement("largest difference of the predictions", gap, 1e-2),
     )
-    return {"one": one, "ten": ten, "speed_up": 10 * one["median_s"] / ten["median_s"]}
 
 
 def force_row(options: argparse.Namespace) -> dict:
@@ -112,18 +128,25 @@ def force_row(options: argparse.Namespace) -> dict:
     gains = np.repeat(np.linspace(0.8, 2.0, 8), options.force_seeds)
     nets = aelle.draw_runs("force", gains, list(range(len(gains))), config)
 
-    def one_by_one() -> None:
-        for run in range(len(gains)):
-            aelle.force_train(*(each[run : run + 1] for each in nets), config, seed=0)
+    def together() -> torch.Tensor:
+        return aelle.force_train(*nets, config, seed=0).train_error
 
-    together = common.timed(lambda: aelle.force_train(*nets, config, seed=0), options.repeats)
-    apart = common.timed(one_by_one, options.repeats)
-    return {
-        "runs": len(gains),
-        "epoch_together": together,
-        "epoch_one_by_one": apart,
-        "speed_up": apart["median_s"] / together["median_s"],
-    }
+    def one_by_one() -> torch.Tensor:
+        runs = [
+            aelle.force_train(*(each[run : run + 1] for each in nets), config, seed=0)
+            for run in range(len(gains))
+        ]
+        return torch.cat([each.train_error for each in runs], dim=1)
+
+    gap = float((together() / one_by_one() - 1).abs().max())
+    times = common.interleave({"all": together, "apart": one_by_one}, options.repeats)
+    return common.row(
+        f"{len(gains)} FORCE runs, one epoch",
+        times["all"],
+        times["apart"],
+        peer_name="the same, one after another",
+        agreement=common.agreement("relative difference of the training errors", gap, AGREEMENT),
+    )
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -135,33 +158,31 @@ def main(arguments: list[str] | None = None) -> int:
 
     options = common.options(__doc__, "aelle", arguments, repeats=1, extend=more)
     torch.set_num_threads(1)
-    record = {
-        "machine": common.machine(),
-        "environment": {**runtime.environment(), "device": "cpu"},
-        "seed": 0,
-        "repeats": options.repeats,
-        "networks": options.networks,
-        "epochs": options.epochs,
-        "prototype_s": PROTOTYPE_S,
-        "population": population_rows(options),
-        "autoencoder": autoencoder_row(options),
-        "force": force_row(options),
-    }
-    print(f"{options.networks} networks of 32 units, {options.epochs} epochs, seconds of processor")
-    for kind, row in record["population"].items():
-        print(
-            f"{kind:<6} stacked {row['stacked']['median_s']:7.2f}   one network "
-            f"{row['one_network']['median_s']:6.2f}   speed-up {row['speed_up']:5.1f}"
+    population = population_rows(options)
+    seconds = [row["ours"]["median_s"] for row in population]
+    targets = [
+        common.target(
+            f"seconds for 100 networks of 32 units ({word} kind of cell); a prototype elsewhere",
+            value,
+            limit,
+            sense="at most",
+            why="stacked matrix products of the recurrent weights, forwards and backwards",
         )
-    slowest = max(row["stacked"]["median_s"] for row in record["population"].values())
-    fastest = min(row["stacked"]["median_s"] for row in record["population"].values())
-    print(
-        f"prototype: {PROTOTYPE_S[0]:g} to {PROTOTYPE_S[1]:g}; here {fastest:.1f} to {slowest:.1f}"
+        for word, value, limit in zip(
+            ("fastest", "slowest"), (min(seconds), max(seconds)), PROTOTYPE_S, strict=True
+        )
+        if (options.networks, options.epochs) == (100, 10)
+    ]
+    record = common.record(
+        "aelle",
+        [*population, autoencoder_row(options), force_row(options)],
+        targets,
+        repeats=options.repeats,
+        seeds=[0],
+        packages=["torch", "scikit-learn"],
+        details={"networks": options.networks, "epochs": options.epochs},
     )
-    for name in ("autoencoder", "force"):
-        print(f"{name}: speed-up {record[name]['speed_up']:.1f}")
-    common.save(record, options.out)
-    return 0
+    return common.finish(record, options.out)
 
 
 if __name__ == "__main__":

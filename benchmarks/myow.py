@@ -8,9 +8,9 @@ official loop were measured by others on another machine; they are shown for sca
 
 from __future__ import annotations
 
-import statistics
+import itertools
 import sys
-import time
+from collections.abc import Callable
 from dataclasses import replace
 
 import torch
@@ -101,14 +101,6 @@ def agree(bins: myow.Bins, config: myow.MyowConfig) -> float:
     return max(abs(a - b) for a, b in zip(*losses, strict=True))
 
 
-def milliseconds(run: myow.Pretraining, start: int, n_steps: int) -> float:
-    """CPU time of a step, in ms, over `n_steps` steps."""
-    before = time.process_time()
-    for i in range(start, start + n_steps):
-        run.step(i)
-    return 1000 * (time.process_time() - before) / n_steps
-
-
 def main(arguments: list[str] | None = None) -> int:
     options = common.options(__doc__, "myow", arguments, repeats=7)
     torch.set_num_threads(1)
@@ -116,45 +108,61 @@ def main(arguments: list[str] | None = None) -> int:
     session = reach.simulate(n_trials=159, n_neurons=174, seed=0, speed_threshold=5.0)
     bins = myow.Bins.of(session.rates, trial=session.trial)
     config = myow.MyowConfig.tutorial()
-    difference = agree(bins, config)
-    if not difference < 1e-4:
-        print(f"the two versions disagree: losses differ by {difference:.2g}", file=sys.stderr)
-        return 1
-
+    agreed = common.agreement(
+        "largest difference of the losses of ten steps", agree(bins, config), 1e-4
+    )
     runs = {
         "BYOL": myow.Pretraining(bins, config, method="byol"),
         "MYOW": myow.Pretraining(bins, config),
         "MYOW, sample by sample": LiteralPretraining(bins, config),
     }
     steps = {"BYOL": 20, "MYOW": 20, "MYOW, sample by sample": 2}
-    times: dict[str, list[float]] = {name: [] for name in runs}
-    done = dict.fromkeys(runs, 0)
-    for _ in range(options.repeats + 1):
-        for name, run in runs.items():
-            times[name].append(milliseconds(run, done[name], steps[name]))
-            done[name] += steps[name]
-    # The first round pays for warming up.
-    medians = {name: statistics.median(values[1:]) for name, values in times.items()}
-    fastest = {name: min(values[1:]) for name, values in times.items()}
-    for name in runs:
-        print(f"{name:24s} {medians[name]:8.1f} ms a step (fastest round {fastest[name]:.1f})")
-    ratio = medians["MYOW, sample by sample"] / medians["MYOW"]
-    print(f"batched against sample by sample: {ratio:.1f} times faster")
-    for name, value in SEEN_ELSEWHERE.items():
-        print(f"{name:36s} {value:4.0f} ms a step (published figure, another machine)")
-    record = {
-        "machine": common.machine("torch"),
-        "bins": len(bins.rates),
-        "neurons": session.n_neurons,
-        "batch_size": config.batch_size,
-        "largest_difference_of_losses": difference,
-        "median_ms": medians,
-        "fastest_ms": fastest,
-        "speed_up": ratio,
-        "published_on_another_machine_ms": SEEN_ELSEWHERE,
-    }
-    common.save(record, options.out)
-    return 0
+
+    def advance(name: str) -> Callable[[], None]:
+        counter = itertools.count()
+
+        def run() -> None:
+            for _ in range(steps[name]):
+                runs[name].step(next(counter))
+
+        return run
+
+    times = common.interleave({name: advance(name) for name in runs}, options.repeats)
+    times = {name: common.per_call(row, steps[name]) for name, row in times.items()}
+    rows = [
+        common.row(
+            "A step of MYOW",
+            times["MYOW"],
+            times["MYOW, sample by sample"],
+            peer_name="the same step, sample by sample",
+            agreement=agreed,
+        ),
+        common.row("A step of BYOL", times["BYOL"]),
+    ]
+    targets = [
+        common.target(
+            f"ms a step; the {name}, on another machine",
+            1000 * times["MYOW"]["median_s"],
+            value,
+            sense="at most",
+            why="random numbers of the views and the products of the encoders take the time",
+        )
+        for name, value in SEEN_ELSEWHERE.items()
+    ]
+    record = common.record(
+        "myow",
+        rows,
+        targets,
+        repeats=options.repeats,
+        seeds=[0],
+        packages=["torch"],
+        details={
+            "bins": len(bins.rates),
+            "neurons": session.n_neurons,
+            "batch_size": config.batch_size,
+        },
+    )
+    return common.finish(record, options.out)
 
 
 if __name__ == "__main__":

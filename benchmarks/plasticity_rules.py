@@ -20,11 +20,11 @@ from benchmarks import common
 from neurotutor.plasticity import plasticity_rules as pr
 
 AGREEMENT = 1e-4
-# workload: (seconds of the published code, required speed-up over the literal loop)
 WORKLOADS = {
-    "learn, T = 1": (1.7, 3.0),
-    "learn, T = 3": (1.3, 1.2),
-    "use, T = 1": (19.0, 20.0),
+    # what is done, seconds of the published code, required speed-up over the literal loop
+    "learn, T = 1": ("Learning a rule, one round", 1.7, 3.0),
+    "learn, T = 3": ("Learning a rule, three rounds", 1.3, 1.2),
+    "use, T = 1": ("Training with a rule, 1000 pictures", 19.0, 20.0),
 }
 
 
@@ -107,7 +107,6 @@ def using(n_images: int) -> tuple[Callable, Callable]:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Print one line per workload; 1 if a required speed-up is missed."""
     options = common.options(__doc__, "plasticity_rules", arguments, repeats=3)
     torch.set_num_threads(1)
     runs = {
@@ -115,27 +114,50 @@ def main(arguments: list[str] | None = None) -> int:
         "learn, T = 3": learning(3, 20),
         "use, T = 1": using(1000),
     }
-    results, missed = [], []
+    rows, targets = [], []
     for name, (literal, ours) in runs.items():
         slow, fast = literal(), ours()
-        error = float((slow - fast).abs().max() / slow.abs().max())
-        if error > AGREEMENT:
-            print(f"{name}: the two ways differ by {error:.1e}; no times", file=sys.stderr)
-            return 1
-        published, wanted = WORKLOADS[name]
-        rows = common.interleave({"literal": literal, "ours": ours}, options.repeats)
-        seconds = rows["literal"]["median_s"], rows["ours"]["median_s"]
-        ratio = seconds[0] / seconds[1]
-        print(
-            f"{name:14s} literal {seconds[0]:7.3f} s   ours {seconds[1]:7.3f} s   "
-            f"{ratio:6.1f} times faster (asked: {wanted:g})   published code {published:g} s",
-            flush=True,
+        agreed = common.agreement(
+            "largest difference, relative to the largest entry",
+            float((slow - fast).abs().max() / slow.abs().max()),
+            AGREEMENT,
         )
-        results.append({"workload": name, **rows, "published_s": published, "asked": wanted})
-        if ratio < wanted:
-            missed.append(f"{name}: {ratio:.1f} times faster, asked {wanted:g}")
-    common.save({"machine": common.machine("torch"), "workloads": results}, options.out)
-    return common.missed(missed)
+        work, published, wanted = WORKLOADS[name]
+        times = common.interleave({"literal": literal, "ours": ours}, options.repeats)
+        row = common.row(
+            work,
+            times["ours"],
+            times["literal"],
+            peer_name="literal loop, one example at a time",
+            agreement=agreed,
+        )
+        rows.append(row)
+        targets += [
+            common.target(
+                f"times as fast as the literal loop ({work})",
+                1 / row["ratio"],
+                wanted,
+                sense="at least",
+                source="benchmarks/plasticity_rules.py",
+                why="with more rounds the hidden layer moves, so that it cannot be computed once",
+            ),
+            common.target(
+                f"seconds ({work}); the published code, on another machine",
+                row["ours"]["median_s"],
+                published,
+                sense="at most",
+                why="the gradient is exact here: it runs back through every round of the trace",
+            ),
+        ]
+    record = common.record(
+        "plasticity_rules",
+        rows,
+        targets,
+        repeats=options.repeats,
+        seeds=[0],
+        packages=["torch"],
+    )
+    return common.finish(record, options.out)
 
 
 if __name__ == "__main__":

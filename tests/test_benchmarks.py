@@ -2,8 +2,10 @@
 
 import importlib
 import json
+import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from benchmarks import common
@@ -28,15 +30,64 @@ def test_every_benchmark_starts(name, capsys):
 def test_versions_take_turns():
     calls = []
     rows = common.interleave({"a": lambda: calls.append("a"), "b": lambda: calls.append("b")}, 3)
-    assert calls == ["a", "b"] * 3
+    assert calls == ["a", "b"] * 4  # a round that warms up, and three that count
     for row in rows.values():
         assert row["min_s"] <= row["median_s"] <= row["max_s"]
 
 
+def test_one_repetition_runs_once_and_is_timed():
+    calls = []
+    common.timed(lambda: calls.append(sum(range(100_000))), 1)
+    assert len(calls) == 1
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs linux: the peak of a process is reset")
+def test_peak_counts_what_a_call_adds():
+    _, small = common.watched(lambda: None)
+    _, large = common.watched(lambda: np.ones(2**24))
+    assert small < 2**24
+    assert 0.9 * 2**27 < large < 2 * 2**27
+
+
+def test_row_needs_an_agreement_with_its_peer():
+    fast, slow = (
+        common.timed(lambda: sum(range(10_000)), 2),
+        common.summary([1.0]) | {"peak_bytes": None},
+    )
+    with pytest.raises(ValueError, match="a check that the results agree"):
+        common.row("Adding", fast, slow, peer_name="another")
+    agreed = common.agreement("difference", 0.0, 0.0)
+    made = common.row("Adding", fast, slow, peer_name="another", agreement=agreed)
+    assert made["ratio"] == fast["median_s"]
+
+
+@pytest.mark.parametrize("value", [2.0, float("nan")])
+def test_disagreement_ends_the_benchmark(value):
+    with pytest.raises(SystemExit, match="so no time is quoted"):
+        common.agreement("difference", value, 1.0)
+
+
+def test_target_tells_why_only_when_missed():
+    assert common.target("s", 2.0, 3.0, sense="at most", why="x") | {"met": True, "why": ""} == (
+        common.target("s", 2.0, 3.0, sense="at most", why="x")
+    )
+    missed = common.target("times", 2.0, 3.0, sense="at least", why="x")
+    assert (missed["met"], missed["why"]) == (False, "x")
+
+
 def test_record_is_kept_with_its_machine(tmp_path):
-    common.save({"machine": common.machine("torch")}, tmp_path / "new" / "x.json")
-    found = json.loads((tmp_path / "new" / "x.json").read_text(encoding="utf-8"))["machine"]
-    assert {"date", "processor", "threads", "python", "numpy", "torch"} <= set(found)
+    rows = [common.row("Adding", common.timed(lambda: sum(range(10_000)), 2))]
+    record = common.record(
+        "x", rows, repeats=2, seeds=[0], packages=["torch"], peers=["numpy", "no-such-package"]
+    )
+    common.save(record, tmp_path / "new" / "x.json")
+    found = json.loads((tmp_path / "new" / "x.json").read_text(encoding="utf-8"))
+    assert {"date", "processor", "threads"} <= set(found["machine"])
+    assert {"python", "numpy", "torch"} <= set(found["versions"])
+    assert list(found["peers_missing"]) == ["no-such-package"]
+    with pytest.raises(SystemExit, match="there are no rows"):
+        common.save(record | {"rows": []}, tmp_path / "y.json")
+    assert not (tmp_path / "y.json").exists()
 
 
 def test_missed_targets_give_an_exit_status(capsys):

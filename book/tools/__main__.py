@@ -34,6 +34,11 @@ def main(arguments: list[str] | None = None) -> int:
     shots = commands.add_parser("screenshots", help="picture of every page of the built site")
     shots.add_argument("--preview", action="store_true", help="of the preview of a chapter")
     shots.add_argument("--only", metavar="TEXT", help="pages whose path contains this")
+    bench = commands.add_parser("bench", help="compare with other libraries, then the budgets")
+    bench.add_argument("names", nargs="*", metavar="NAME", help="chapters (default: all)")
+    bench.add_argument("--threads", type=int, default=1, help="of every library")
+    budgets = commands.add_parser("budgets", help="pages that need more than their baseline")
+    budgets.add_argument("--record", action="store_true", help="make this build the baseline")
     commands.add_parser("clean", help="remove what was built, and the virtual environment")
     chosen = parser.parse_args(arguments)
     layout = Layout(chosen.root.resolve()) if chosen.root else Layout.here()
@@ -84,6 +89,20 @@ def _run(layout: Layout, chosen: argparse.Namespace) -> int:
 
             html = layout.preview_html if chosen.preview else layout.html
             site.screenshots(html, layout.build / "screenshots", chosen.only)
+        case "bench":
+            from . import bench, budgets
+
+            missed = bench.run(layout, chosen.names, threads=chosen.threads)
+            for name in missed:
+                say(f"    {name} misses a target; its record says which and why")
+            budgets.report(layout)
+        case "budgets":
+            from . import budgets
+
+            if chosen.record:
+                budgets.record(layout)
+            else:
+                return min(1, budgets.report(layout))
         case "clean":
             from . import build
 

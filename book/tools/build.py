@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from filelock import FileLock, Timeout
 
 from . import assets, cache, render, stage
+from .bench import ENVIRONMENT
 from .console import BuildError, gibibytes, say, step
 from .execute import execute_all, plan, slowest_cells
 from .layout import Layout
@@ -151,7 +152,7 @@ def _call(command: list[str], layout: Layout, failure: str) -> None:
 
 def clean(layout: Layout) -> None:
     """Remove everything that was made."""
-    for folder in (layout.build, layout.root / ".venv"):
+    for folder in (layout.build, layout.root / ".venv", layout.root / ENVIRONMENT):
         if folder.exists():
             shutil.rmtree(folder)
             say(f"removed {folder}")

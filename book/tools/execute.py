@@ -19,7 +19,7 @@ from typing import Any
 import nbformat
 import psutil
 
-from . import cache, records
+from . import cache, calibration, records
 from .cache import Execution
 from .console import BuildError, gibibytes, say
 from .fingerprint import data_folders, execution_key, installed_versions, locate_data
@@ -82,6 +82,7 @@ def execute_all(
     if kept:
         say(f"    {kept} of {len(jobs)} unchanged, not executed again")
     waiting.sort(key=lambda job: cache.last_cost(layout.cache, job.page.name), reverse=True)
+    speed = calibration.measure() if waiting else {}
     failures: list[str] = []
 
     def one(job: Job) -> None:
@@ -91,6 +92,7 @@ def execute_all(
             failures.append(job.page.name)
             say(str(error), error=True)
             return
+        execution.cost["calibration"] = speed
         cache.store(layout.cache, job.page.name, job.key, execution)
         done[job.page.name] = execution
         cost = execution.cost
@@ -144,7 +146,7 @@ def execute(layout: Layout, job: Job) -> Execution:
             f"--nbmake-timeout={CELL_LIMIT[scale]}",
             path.name,
         ]
-        code, output, seconds, peak = _measured(command, work, _environment(layout, work))
+        code, output, seconds, spent = _measured(command, work, _environment(layout, work))
         executed = nbformat.read(path, as_version=4)
         record = records.read_record(work / "records", page.name)
     _check_cells(page, executed, code, output)
@@ -157,7 +159,8 @@ def execute(layout: Layout, job: Job) -> Execution:
         say(f"    recorded: {records.keep_paper(page.path, record, seconds)}")
     cost = {
         "wall_seconds": seconds,
-        "peak_bytes": peak,
+        "cpu_seconds": spent.cpu_seconds,
+        "peak_bytes": spent.peak_bytes,
         "cell_seconds": [_seconds(cell) for cell in executed.cells if cell.cell_type == "code"],
         "cores": psutil.cpu_count(),
         "device": record.get("environment", {}).get("device", ""),
@@ -194,8 +197,8 @@ def _environment(layout: Layout, work: Path) -> dict[str, str]:
 
 def _measured(
     command: list[str], folder: Path, environment: dict[str, str]
-) -> tuple[int, str, float, int]:
-    """Run a command; its exit code, output, wall time and the peak memory of its process tree."""
+) -> tuple[int, str, float, Spent]:
+    """Run a command; its exit code, output, wall time and what its process tree needed."""
     start = time.perf_counter()
     with subprocess.Popen(
         command,
@@ -207,8 +210,8 @@ def _measured(
         encoding="utf-8",
         errors="replace",
     ) as process:
-        peak = [0]
-        watcher = threading.Thread(target=_watch, args=(process, peak), daemon=True)
+        spent = Spent()
+        watcher = threading.Thread(target=_watch, args=(process, spent), daemon=True)
         watcher.start()
         try:
             output, _ = process.communicate()
@@ -216,12 +219,38 @@ def _measured(
             _end(process)
             raise
         watcher.join()
-    return process.returncode, output, time.perf_counter() - start, peak[0]
+    return process.returncode, output, time.perf_counter() - start, spent
 
 
-def _watch(process: subprocess.Popen, peak: list[int]) -> None:
+class Spent:
+    """Processor time and memory of a tree of processes, as far as regular looks can see it."""
+
+    def __init__(self) -> None:
+        self.peak_bytes = 0
+        self._cpu: dict[int, float] = {}
+
+    @property
+    def cpu_seconds(self) -> float:
+        """Seconds of the processor, of all processes that were seen."""
+        return sum(self._cpu.values())
+
+    def look(self, pid: int) -> None:
+        """Add what the tree of this process holds and has used by now."""
+        resident = 0
+        for each in _tree(pid):
+            try:
+                with each.oneshot():
+                    resident += each.memory_info().rss
+                    times = each.cpu_times()
+            except psutil.Error:
+                continue  # it ended between the two looks
+            self._cpu[each.pid] = times.user + times.system
+        self.peak_bytes = max(self.peak_bytes, resident)
+
+
+def _watch(process: subprocess.Popen, spent: Spent) -> None:
     while process.poll() is None:
-        peak[0] = max(peak[0], _resident(process.pid))
+        spent.look(process.pid)
         time.sleep(_SAMPLE)
 
 
@@ -231,16 +260,6 @@ def _tree(pid: int) -> list[psutil.Process]:
         return [parent, *parent.children(recursive=True)]
     except psutil.Error:
         return []
-
-
-def _resident(pid: int) -> int:
-    total = 0
-    for each in _tree(pid):
-        try:
-            total += each.memory_info().rss
-        except psutil.Error:
-            continue  # it ended between the two looks
-    return total
 
 
 def _end(process: subprocess.Popen) -> None:

@@ -178,10 +178,12 @@ def execution_key(
     """
     modules = page_modules(layout, page)
     at_scale = records.scale()
-    shown = {"benchmark": layout.root / "benchmarks" / f"{page.name}.json"}
+    shown = {}
     # A run at the paper's scale writes its record; it must not be made again because of it.
     if at_scale == "tutorial":
         shown["paper"] = records.paper_path(page.path)
+    if any("benchmarks" in cell.source for cell in page.code_cells):
+        shown["benchmark"] = layout.root / "benchmarks" / f"{page.name}.json"
     return digest(
         {
             "format": FORMAT,

@@ -331,6 +331,9 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.add_directive("claims-table", ClaimsTable)
     app.add_directive("cost-table", CostTable)
     app.add_directive("chapter-graph", ChapterGraph)
+    from . import bench_pages  # it builds on the directives of this module
+
+    bench_pages.setup(app)
     app.connect("config-inited", _vendor, priority=100)
     app.connect("builder-inited", _add_scripts)
     app.connect("builder-inited", _end_with_driver)

@@ -21,6 +21,7 @@ from .layout import Layout
 from .pages import Page, solution, starter
 
 FACTS = "_facts"  # folder of the staged tree with one JSON file per page, read by the directives
+BENCH = "_bench"  # folder of the staged tree with the records of the benchmarks
 _COPIED = {".bib", ".png", ".svg", ".jpg", ".webp", ".css", ".js", ".json"}
 _NO_API = ("neurotutor.teaching.exercises",)
 
@@ -166,6 +167,8 @@ def tree(
             and not path.name.endswith(".paper.json")
         ):
             files[relative.as_posix()] = path.read_bytes()
+    for path in sorted((layout.root / "benchmarks").glob("*.json")):
+        files[f"{BENCH}/{path.name}"] = path.read_bytes()
     for dotted in api_modules(layout) if api else ():
         files[f"api/{dotted}.md"] = _reference(layout, dotted).encode()
     files["_config.yml"] = (layout.root / "_config.yml").read_bytes()

@@ -89,13 +89,24 @@ def test_prose_does_not_change_the_key(layout):
         ("neurotutor/teaching/exercises/small.py", "def checker(answer): ...\n"),
         ("data/cache/set/recording.npz", "anything"),
         ("book/part/small.paper.json", "{}"),
-        ("benchmarks/small.json", "{}"),
     ],
 )
 def test_what_changes_the_key(layout, name, text):
     """Code, tags, imported modules however deep, recordings and recorded runs execute again."""
     before = key(layout)
     write(layout.root, name, text)
+    assert key(layout) != before
+
+
+def test_a_record_matters_to_the_page_that_reads_it(layout):
+    """Measuring again executes a page whose cells read the record, and no other."""
+    before = key(layout)
+    write(layout.root, "benchmarks/small.json", "{}")
+    assert key(layout) == before
+    reads = CELL.replace("from", "FOLDER = 'benchmarks'\nfrom")
+    write(layout.root, "book/part/small.md", HEAD + reads)
+    before = key(layout)
+    write(layout.root, "benchmarks/small.json", '{"schema": 1}')
     assert key(layout) != before
 
 

@@ -1,0 +1,214 @@
+"""Directives that draw what benchmarks, profiles and budgets have on record."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+from docutils import nodes
+from sphinx.application import Sphinx
+
+from . import bench_charts, bench_records
+from .bench_charts import number, seconds, size
+from .console import BuildError
+from .sphinx_ext import Directive
+from .stage import BENCH
+
+_SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|$~])")
+
+
+def plain(text: str) -> str:
+    """Text that MyST shows as it is."""
+    return _SPECIAL.sub(r"\\\1", text)
+
+
+class BenchDirective(Directive):
+    """A directive that reads the records of the benchmarks."""
+
+    @property
+    def folder(self) -> Path:
+        """Where the records were staged; the page that is being read depends on them."""
+        folder = Path(self.env.srcdir) / BENCH
+        for path in (folder, *sorted(folder.glob("*.json"))):
+            self.env.note_dependency(str(path))
+        return folder
+
+    def records(self) -> dict[str, dict[str, Any]]:
+        """Records by chapter, in the order of the table of contents."""
+        try:
+            found = bench_records.read(self.folder)
+        except BuildError as error:
+            raise self.error(str(error)) from error
+        pages = self.pages()
+        return {name: found[name] for name in pages if name in found}
+
+    def pages(self) -> dict[str, dict[str, Any]]:
+        """Facts about every page by its name."""
+        return {page["name"]: page for page in self.all_facts()}
+
+    def written(self, name: str) -> Any:
+        """Another JSON file of the same folder, or None where nobody wrote it yet."""
+        path = self.folder / f"{name}.json"
+        return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
+
+    def link(self, name: str) -> str:
+        """A link to a chapter, in MyST."""
+        page = self.pages().get(name)
+        return f"[{page['short_title']}](/{page['docname']})" if page else plain(name)
+
+    def table(self, head: list[str], rows: list[list[str]], kind: str) -> nodes.container:
+        """A table that scrolls sideways where it must."""
+        lines = ["````{list-table}", ":header-rows: 1", f":class: {kind}", ""]
+        for row in [head, *rows]:
+            lines += [f"{'  -' if index else '* -'} {cell}" for index, cell in enumerate(row)]
+        return self.parsed("\n".join([*lines, "````"]), "nt-scroll")
+
+    def nothing(self) -> list[nodes.Node]:
+        """What stands where no record is."""
+        return [self.parsed("Nothing was measured yet: `make bench` does.")]
+
+
+class PeerRatios(BenchDirective):
+    """Our time by the peer's, for every chapter and piece of work."""
+
+    def run(self) -> list[nodes.Node]:
+        """Nodes of the drawing."""
+        pages, records = self.pages(), self.records()
+        groups, links = {}, {}
+        for name, record in records.items():
+            rows = [row for row in record["rows"] if row["peer"]]
+            if rows:
+                title = pages[name]["short_title"]
+                groups[title] = rows
+                links[title] = self.env.app.builder.get_relative_uri(
+                    self.env.docname, pages[name]["docname"]
+                )
+        if not groups:
+            return self.nothing()
+        faster = sum(row["ratio"] < 1 for rows in groups.values() for row in rows)
+        total = sum(len(rows) for rows in groups.values())
+        said = f"Of {total} comparisons, this book's code is the faster in {faster}."
+        return [self.parsed(said), self.raw(bench_charts.ratios(groups, links))]
+
+
+class PeerCurves(BenchDirective):
+    """CPU seconds as the problem grows."""
+
+    def run(self) -> list[nodes.Node]:
+        """Nodes of the drawings, chapter by chapter."""
+        found: list[nodes.Node] = []
+        for name, record in self.records().items():
+            drawn = bench_charts.curves(record["rows"])
+            if drawn:
+                found.append(self.parsed(f"**{self.link(name)}**", "nt-claims-title"))
+                found.append(self.raw("".join(each for _, each in drawn)))
+        return found or self.nothing()
+
+
+class PeerTable(BenchDirective):
+    """Every row of every record, with machine and versions."""
+
+    def run(self) -> list[nodes.Node]:
+        """Nodes of the tables."""
+        found: list[nodes.Node] = []
+        head = ["Work", "This book", "Memory", "Peer", "Its time", "Its memory", "Agreement"]
+        for name, record in self.records().items():
+            rows = []
+            for row in record["rows"]:
+                peer, agreed = row["peer"], row["agreement"]
+                rows.append(
+                    [
+                        plain(bench_charts.with_size(row)),
+                        _spread(row["ours"]),
+                        size(row["ours"]["peak_bytes"]),
+                        plain(row["peer_name"] or "-"),
+                        _spread(peer) if peer else "-",
+                        size(peer["peak_bytes"]) if peer else "-",
+                        f"{plain(agreed['what'])}: {number(agreed['value'])}" if agreed else "-",
+                    ]
+                )
+            found.append(self.parsed(f"**{self.link(name)}**", "nt-claims-title"))
+            found.append(self.parsed(_made(record)))
+            found.append(self.table(head, rows, "nt-bench"))
+        older = [name for name in bench_records.older(self.folder) if name in self.pages()]
+        if older:
+            names = ", ".join(self.link(name) for name in older)
+            text = f"Measured before records had a common form, and not shown: {names}."
+            found.append(self.parsed(text))
+        return found or self.nothing()
+
+
+def _spread(times: dict[str, Any]) -> str:
+    low, high = seconds(times["min_s"]), seconds(times["max_s"])
+    return f"{seconds(times['median_s'])} \\[{low}, {high}\\]"
+
+
+def _made(record: dict[str, Any]) -> str:
+    machine = record["machine"]
+    versions = ", ".join(f"{name} {value}" for name, value in record["versions"].items())
+    threads = f"{machine['threads']} thread{'' if machine['threads'] == '1' else 's'}"
+    seeds = ", ".join(map(str, record["seeds"]))
+    text = (
+        f"{machine['date']}, {machine['processor']}, {threads}; {versions}; {record['repeats']} "
+        f"repetitions; {'seed' if len(record['seeds']) == 1 else 'seeds'} {seeds}."
+    )
+    for peer, why in record["peers_missing"].items():
+        text += f" Not compared with {peer}: {why}."
+    return plain(text)
+
+
+class PeerTargets(BenchDirective):
+    """What was asked of the speed: met, or missed with the reason."""
+
+    def run(self) -> list[nodes.Node]:
+        """Nodes of the count and the table."""
+        rows, met = [], 0
+        for name, record in self.records().items():
+            for target in record["targets"]:
+                met += target["met"]
+                rows.append(
+                    [
+                        self.link(name),
+                        f"{plain(target['text'])}: {target['sense']} {number(target['limit'])}",
+                        number(target["value"]),
+                        "&#10003; met" if target["met"] else "&#10007; missed",
+                        plain(target["why"]) or "-",
+                    ]
+                )
+        if not rows:
+            return self.nothing()
+        said = f"{met} of {len(rows)} targets are met."
+        head = ["Chapter", "Asked", "Measured", "", "Why it is missed"]
+        return [self.parsed(said), self.table(head, rows, "nt-bench")]
+
+
+class SpeedUps(BenchDirective):
+    """What was made faster: seconds before and after."""
+
+    def run(self) -> list[nodes.Node]:
+        """Nodes of the table; none where nothing was."""
+        known = self.written("profiles") or {"changes": []}
+        rows = [
+            [
+                self.link(each["chapter"]),
+                plain(each["what"]),
+                seconds(each["before_s"]),
+                seconds(each["after_s"]),
+                f"{number(each['before_s'] / each['after_s'])} times",
+                plain(each["same"]),
+            ]
+            for each in known["changes"]
+        ]
+        head = ["Chapter", "What changed", "Before", "After", "Faster", "Numbers"]
+        return [self.table(head, rows, "nt-bench")] if rows else self.nothing()
+
+
+def setup(app: Sphinx) -> None:
+    """Register the directives."""
+    app.add_directive("peer-ratios", PeerRatios)
+    app.add_directive("peer-curves", PeerCurves)
+    app.add_directive("peer-table", PeerTable)
+    app.add_directive("peer-targets", PeerTargets)
+    app.add_directive("speed-ups", SpeedUps)
