@@ -4,36 +4,46 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from . import build, launch, printing, publish, site
+from . import build, launch, printing, publish
 from .console import BuildError, say, step
 from .layout import Layout
 
 
-def pdf(layout: Layout, *, at_once: int | None = None) -> Path:
-    """Build the book and print it, unless this very book was printed before; the file.
+def pdf(layout: Layout, *, at_once: int | None = None) -> None:
+    """Build the book and print it, unless this very book was printed before.
 
     Raises:
-        BuildError: if there is no browser, or the site was built without npm.
+        BuildError: if the book cannot be printed here.
     """
     printing.ready(layout)
     build.book(layout, at_once=at_once)
+    say(_printed(layout).as_uri())
+
+
+def _printed(layout: Layout) -> Path:
     with step("printing the book"):
         printed = printing.book(layout)
-    say(f"    {printed.pages} pages, {publish.size(printed.path.stat().st_size)}")
-    say(printed.path.as_uri())
+        say(f"    {printed.pages} pages, {publish.size(printed.path.stat().st_size)}")
     return printed.path
 
 
-def site_folder(layout: Layout) -> None:
-    """Write the published folder from what was built, without the PDF; for tests and previews."""
-    publish.write(layout)
+def site(layout: Layout, *, at_once: int | None = None) -> None:
+    """Build the book, print it where that is possible, and write the folder for a static host.
 
-
-def site_and_pdf(layout: Layout) -> Path | None:
-    """The printed book, or None, with the reason, where it cannot be printed."""
+    Raises:
+        BuildError: if a page is too heavy, or an address in `_config.yml` is malformed.
+    """
+    build.book(layout, at_once=at_once)
+    printed = None
     try:
         printing.ready(layout)
     except BuildError as error:
-        say(f"    the site gets no PDF: {error}")
-        return None
-    return printing.book(layout).path
+        say(f"    the site offers no PDF: {error}")
+    else:
+        printed = _printed(layout)
+    with step("writing the folder for a host"):
+        weights = publish.write(layout, pdf=printed)
+        publish.report(layout, weights)
+    with step("writing the notebooks that Binder and Colab open"):
+        launch.write(layout)
+    say(f"copy this folder to any static host: {layout.site}")
