@@ -112,7 +112,7 @@ MOTIFS: dict[str, Callable[[Axes, np.random.Generator], None]] = {
 
 
 def wrapped(text: str, width: int, most: int) -> list[str]:
-    """Lines of at most `width` characters, `most` of them; what does not fit is left out, with …."""
+    """At most `most` lines of at most `width` characters; … stands for what does not fit."""
     return textwrap.wrap(text, width, max_lines=most, placeholder=" …", break_long_words=False)
 
 

@@ -77,7 +77,9 @@ def write(layout: Layout, *, pdf: Path | None = None) -> list[Weight]:
         BuildError: if nothing was built yet, or a page is too heavy.
     """
     if not (layout.html / "index.html").is_file():
-        raise BuildError(f"there is no site in {layout.html}; run `python -m book.tools book` first")
+        raise BuildError(
+            f"there is no site in {layout.html}; run `python -m book.tools book` first"
+        )
     address = Address.read(layout)
     draft = layout.site.with_suffix(".part")
     shutil.rmtree(draft, ignore_errors=True)
@@ -99,16 +101,16 @@ def write(layout: Layout, *, pdf: Path | None = None) -> list[Weight]:
         path.write_text(text, encoding="utf-8")
     _write_root(draft, address)
     weights = [_weigh(draft, name, facts) for name in page_paths(draft)]
-    heavy = [f"{each.page}: {each.raw} bytes, limit {each.limit}" for each in weights if _over(each)]
+    heavy = [
+        f"{each.page}: {each.raw} bytes, limit {each.limit}"
+        for each in weights
+        if each.raw >= each.limit
+    ]
     if heavy:
         raise BuildError("pages are too heavy to publish:\n" + "\n".join(heavy))
     shutil.rmtree(layout.site, ignore_errors=True)
     os.replace(draft, layout.site)
     return weights
-
-
-def _over(weight: Weight) -> bool:
-    return weight.raw >= weight.limit
 
 
 def _left_out(folder: str, names: list[str]) -> set[str]:
@@ -206,9 +208,7 @@ def size(count: int) -> str:
     return f"{count / 1e6:.1f} MB" if count >= 1e6 else f"{max(1, round(count / 1e3))} kB"
 
 
-def _with_box(
-    text: str, draft: Path, address: Address, name: str, known: Mapping[str, Any]
-) -> str:
+def _with_box(text: str, draft: Path, address: Address, name: str, known: Mapping[str, Any]) -> str:
     """Put the box with downloads below the chapter's card or, without one, below its title."""
     docname = name.removesuffix(".html")
     notebook = bool(known.get("is_notebook"))
@@ -219,7 +219,8 @@ def _with_box(
     if not offers:
         return text
     items = "".join(
-        f'<li><a href="{html.escape(link, quote=True)}"{_as_file(link)}>{html.escape(words)}</a></li>'
+        f'<li><a href="{html.escape(link, quote=True)}"{_as_file(link)}>'
+        f"{html.escape(words)}</a></li>"
         for words, link in offers.items()
     )
     box = (
@@ -453,6 +454,6 @@ def report(layout: Layout, weights: list[Weight]) -> None:
     address = Address.read(layout)
     if not address.site:
         say(
-            "    no address is set in _config.yml (html.baseurl or repository.url): sitemap.xml and "
-            "the cards hold relative addresses, which some readers of them ignore"
+            "    no address is set in _config.yml (html.baseurl or repository.url): sitemap.xml "
+            "and the cards hold relative addresses, which some readers of them ignore"
         )
