@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import io
 
 import numpy as np
@@ -103,6 +104,7 @@ def draw(axes: Axes, x: float, y: float, side: float) -> None:
     )
 
 
+@functools.cache
 def icon_png(side: int) -> bytes:
     """The mark alone as a PNG with a transparent ground, `side` pixels wide and high."""
     raw = io.BytesIO()
@@ -110,6 +112,7 @@ def icon_png(side: int) -> bytes:
     return raw.getvalue()
 
 
+@functools.cache
 def icon_ico() -> bytes:
     """The mark as an ICO file in the sizes that browsers ask for."""
     raw = io.BytesIO()
