@@ -25,6 +25,8 @@ def main(arguments: list[str] | None = None) -> int:
         "paper", help="execute chapters at the paper's scale and record what they measured"
     )
     paper.add_argument("names", nargs="+", metavar="NAME")
+    commands.add_parser("site", help="the book, with all that a static host needs, in _build/site")
+    commands.add_parser("pdf", help="print the whole built book into one PDF (needs Chromium)")
     commands.add_parser("lint", help="check the sources of the pages")
     commands.add_parser("concepts", help="write into the pages which terms and symbols they need")
     commands.add_parser("test", help="style, unit tests, notebooks, structure, site in a browser")
@@ -68,6 +70,14 @@ def _run(layout: Layout, chosen: argparse.Namespace) -> int:
             from . import build
 
             build.paper(layout, chosen.names)
+        case "site":
+            from . import host
+
+            host.site(layout, at_once=chosen.jobs)
+        case "pdf":
+            from . import host
+
+            host.pdf(layout, at_once=chosen.jobs)
         case "lint":
             from . import lint
 

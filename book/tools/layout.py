@@ -53,6 +53,21 @@ class Layout:
         return self.build / "html"
 
     @property
+    def site(self) -> Path:
+        """The site with all that a host needs."""
+        return self.build / "site"
+
+    @property
+    def launch(self) -> Path:
+        """What the branch holds from which Binder and Colab open notebooks."""
+        return self.build / "launch"
+
+    @property
+    def pdf(self) -> Path:
+        """The printed book."""
+        return self.build / "pdf"
+
+    @property
     def npm(self) -> Path:
         """JavaScript and fonts taken from npm."""
         return self.build / "npm"
