@@ -75,6 +75,35 @@ def provide(layout: Layout) -> Path | None:
     return target
 
 
+def development(layout: Layout, package: str, file: str) -> Path | None:
+    """Fetch one file of a package that checks the site and is no part of it, unless it is there.
+
+    Args:
+        layout: folders of the book.
+        package: a name among the `devDependencies`.
+        file: what is kept of it, relative to the package.
+
+    Returns:
+        The file; None where npm is missing.
+
+    Raises:
+        BuildError: if npm is there but cannot fetch the package.
+    """
+    known = json.loads(PACKAGES.read_text(encoding="utf-8"))["devDependencies"]
+    goal = layout.npm / f"{package}-{known[package]}" / file
+    if goal.is_file():
+        return goal
+    npm = shutil.which("npm")
+    if npm is None:
+        return None
+    layout.npm.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".draft-", dir=layout.npm) as draft:
+        _unpack(npm, f"{package}@{known[package]}", Path(draft))
+        _keep(Path(draft) / "package", file, goal.with_name(f"{goal.name}.part"))
+        os.replace(goal.with_name(f"{goal.name}.part"), goal)
+    return goal
+
+
 def _unpack(npm: str, package: str, draft: Path) -> None:
     """Fetch the archive of one package, which npm verifies, and unpack it to `draft/package`."""
     done = subprocess.run(

@@ -242,7 +242,7 @@ def exercises(book: Book) -> Iterator[Problem]:
             after = cells[index + 1][1] if index + 1 < len(cells) else ""
             if not re.search(r"\bcheck\(", after):
                 yield Problem(page.path, line, "the cell after an exercise must call check(...)")
-        questions = sum(len(re.findall(r"\bquiz\(", source)) for _, source in cells)
+        questions = sum(len(re.findall(r"\b(?:quiz|ask_number)\(", source)) for _, source in cells)
         if page.is_chapter:
             if not 3 <= count <= 5:
                 yield Problem(page.path, 1, f"three to five exercises, this page has {count}")

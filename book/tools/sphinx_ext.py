@@ -16,7 +16,7 @@ from sphinx.application import Sphinx
 from sphinx.config import Config
 from sphinx.util.docutils import SphinxDirective
 
-from . import assets, docstrings, graph
+from . import assets, docstrings, graph, markup
 from .stage import FACTS
 
 _BADGE = {
@@ -337,6 +337,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.connect("config-inited", _vendor, priority=100)
     app.connect("builder-inited", _add_scripts)
     app.connect("builder-inited", _end_with_driver)
+    app.connect("build-finished", markup.repair_site)
     # before napoleon (500), which reads the sections and writes reStructuredText
     app.connect("autodoc-process-docstring", docstrings.process, priority=400)
     app.connect("autodoc-process-docstring", docstrings.process_types, priority=600)
