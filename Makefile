@@ -4,11 +4,13 @@ NAME ?=
 PORT ?= 8000
 TOOLS := .venv/bin/python -m book.tools
 
-.PHONY: help book test chapter lint serve environment clean
+.PHONY: help book test chapter student instructor lint serve environment clean
 help:
 	@echo "make book               build the site in _build/html"
 	@echo "make test               style, unit tests, notebooks, structure, site in a browser"
 	@echo "make chapter NAME=hiwa  execute and render one chapter"
+	@echo "make student            notebooks with open exercises, in _build/notebooks/student"
+	@echo "make instructor         solved notebooks with teaching notes, and a course for nbgrader"
 	@echo "make serve              serve the built site on this machine"
 	@echo "make clean              remove what was built"
 
@@ -24,6 +26,12 @@ test: environment
 chapter: environment
 	@test -n "$(NAME)" || { echo "say which one: make chapter NAME=hiwa"; exit 2; }
 	@$(TOOLS) chapter $(NAME)
+
+student: environment
+	@$(TOOLS) student
+
+instructor: environment
+	@$(TOOLS) instructor
 
 lint: environment
 	@$(TOOLS) lint

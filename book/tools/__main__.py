@@ -21,6 +21,8 @@ def main(arguments: list[str] | None = None) -> int:
     execute.add_argument("names", nargs="*", metavar="NAME", help="pages (default: all)")
     chapter = commands.add_parser("chapter", help="execute and render one page, as a preview")
     chapter.add_argument("name", metavar="NAME")
+    commands.add_parser("student", help="write the notebooks with open exercises")
+    commands.add_parser("instructor", help="write the solved notebooks, and a course for nbgrader")
     commands.add_parser("lint", help="check the sources of the pages")
     commands.add_parser("test", help="style, unit tests, notebooks, structure, site in a browser")
     serve = commands.add_parser("serve", help="serve the built site on this machine")
@@ -54,6 +56,10 @@ def _run(layout: Layout, chosen: argparse.Namespace) -> int:
                 build.execute(layout, chosen.names, at_once=chosen.jobs)
             else:
                 build.chapter(layout, chosen.name, at_once=chosen.jobs)
+        case "student" | "instructor":
+            from . import editions
+
+            editions.make(layout, chosen.command)
         case "lint":
             from . import lint
 
