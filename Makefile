@@ -1,10 +1,10 @@
-# Every command is also a plain one: python -m book.tools {book,test,site,pdf,chapter NAME,lint,serve,clean}
+# Every command is also a plain one: python -m book.tools COMMAND
 PYTHON ?= python3
 NAME ?=
 PORT ?= 8000
 TOOLS := .venv/bin/python -m book.tools
 
-.PHONY: help book test site pdf chapter paper bench lint serve environment clean
+.PHONY: help book test site pdf student instructor chapter paper bench lint serve environment clean
 help:
 	@echo "make book               build the site in _build/html"
 	@echo "make test               style, unit tests, notebooks, structure, site in a browser"
@@ -13,6 +13,8 @@ help:
 	@echo "make chapter NAME=hiwa  execute and render one chapter"
 	@echo "make paper NAME=hiwa    run one chapter at the paper's scale and record it (wants a GPU)"
 	@echo "make bench NAME=tpc     compare with other libraries (without NAME: every chapter)"
+	@echo "make student            notebooks with open exercises, in _build/notebooks/student"
+	@echo "make instructor         solved notebooks with teaching notes, and a course for nbgrader"
 	@echo "make serve              serve the built site on this machine"
 	@echo "make clean              remove what was built"
 
@@ -38,6 +40,12 @@ chapter: environment
 paper: environment
 	@test -n "$(NAME)" || { echo "say which one: make paper NAME=hiwa"; exit 2; }
 	@$(TOOLS) paper $(NAME)
+
+student: environment
+	@$(TOOLS) student
+
+instructor: environment
+	@$(TOOLS) instructor
 
 lint: environment
 	@$(TOOLS) lint

@@ -27,6 +27,8 @@ def main(arguments: list[str] | None = None) -> int:
     paper.add_argument("names", nargs="+", metavar="NAME")
     commands.add_parser("site", help="the book, with all that a static host needs, in _build/site")
     commands.add_parser("pdf", help="print the whole built book into one PDF (needs Chromium)")
+    commands.add_parser("student", help="write the notebooks with open exercises")
+    commands.add_parser("instructor", help="write the solved notebooks, and a course for nbgrader")
     commands.add_parser("lint", help="check the sources of the pages")
     commands.add_parser("concepts", help="write into the pages which terms and symbols they need")
     commands.add_parser("test", help="style, unit tests, notebooks, structure, site in a browser")
@@ -78,6 +80,10 @@ def _run(layout: Layout, chosen: argparse.Namespace) -> int:
             from . import host
 
             host.pdf(layout, at_once=chosen.jobs)
+        case "student" | "instructor":
+            from . import editions
+
+            editions.make(layout, chosen.command)
         case "lint":
             from . import lint
 

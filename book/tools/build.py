@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 
 from filelock import FileLock, Timeout
 
-from . import assets, cache, render, stage
+from . import assets, cache, editions, render, stage
 from .bench import ENVIRONMENT
 from .console import BuildError, gibibytes, say, step
 from .execute import execute_all, plan, slowest_cells
@@ -59,7 +59,7 @@ def book(layout: Layout, *, at_once: int | None = None) -> None:
             assets.provide(layout)
         with step("staging the pages"):
             tree = stage.write(layout.source, stage.tree(layout, pages, executions))
-            stage.write_notebooks(layout, pages)
+            editions.write(layout, pages)
         with step("rendering the site"):
             if not render.render(layout, tree, out=layout.root):
                 say("    nothing changed since the last build")

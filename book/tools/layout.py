@@ -74,7 +74,7 @@ class Layout:
 
     @property
     def notebooks(self) -> Path:
-        """Student's and instructor's notebooks."""
+        """Student's, instructor's and nbgrader's notebooks."""
         return self.build / "notebooks"
 
     @property

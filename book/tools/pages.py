@@ -31,6 +31,7 @@ _CODE_CELL = re.compile(r"^(?:`{3,}|~{3,})\{code-cell\}", re.MULTILINE)
 _TITLE = re.compile(r"^#\s+(.+?)\s*$", re.MULTILINE)
 _FENCE = re.compile(r"^(`{3,}|~{3,}).*?^\1\s*$", re.MULTILINE | re.DOTALL)
 _HELD = "### BEGIN SOLUTION", "### END SOLUTION"
+_DEFINES = re.compile(r"^(\s*)def\s+(\w+)")
 
 
 @dataclass(frozen=True)
@@ -134,12 +135,14 @@ def by_name(pages: list[Page], name: str) -> Page:
 
 
 def starter(source: str) -> str:
-    """The code that a reader starts from: each solution region becomes one line that raises.
+    """The code that a reader starts from: each solution region becomes a line that raises.
+
+    The line names the function that is to be written, and what to do with it.
 
     Raises:
         BuildError: if the markers are missing, nested or not closed.
     """
-    lines, kept, inside, regions = source.split("\n"), [], False, 0
+    lines, kept, inside, regions, what = source.split("\n"), [], False, 0, "your answer"
     for line in lines:
         mark = line.strip()
         if mark == _HELD[0]:
@@ -147,13 +150,18 @@ def starter(source: str) -> str:
                 raise BuildError("a solution region opens inside another one")
             inside, regions = True, regions + 1
             indent = line[: len(line) - len(line.lstrip())]
-            kept.append(f'{indent}raise NotImplementedError("your turn")')
+            kept.append(f"{indent}raise NotImplementedError(")
+            task = f"write {what} here, then run this cell and the check below it"
+            kept.append(f'{indent}    "{task}"')
+            kept.append(f"{indent})")
         elif mark == _HELD[1]:
             if not inside:
                 raise BuildError("a solution region closes that was never opened")
             inside = False
         elif not inside:
             kept.append(line)
+            if found := _DEFINES.match(line):
+                what = found[2]
     if inside:
         raise BuildError("a solution region is not closed")
     if regions == 0:

@@ -96,16 +96,6 @@ def for_site(page: Page, notebook: nbformat.NotebookNode) -> nbformat.NotebookNo
     return notebook
 
 
-def for_reader(page: Page, *, solved: bool) -> nbformat.NotebookNode:
-    """The notebook to work in, without outputs: a student's, or an instructor's with solutions."""
-    notebook = page.notebook()
-    for cell in notebook.cells:
-        if cell.cell_type == "code" and "exercise" in cell.metadata.get("tags", []):
-            cell.source = _held(page, cell.source, solution if solved else starter)
-    notebook.metadata = {"kernelspec": {"name": "python3", "display_name": "Python 3"}}
-    return notebook
-
-
 def _held(page: Page, source: str, change: Any) -> str:
     try:
         return change(source)
@@ -221,17 +211,6 @@ def present_toc(layout: Layout, files: Mapping[str, bytes]) -> bytes:
     if "parts" in toc:
         toc["parts"] = [part for part in toc["parts"] if "chapters" in part]
     return yaml.safe_dump(toc, sort_keys=False).encode()
-
-
-def write_notebooks(layout: Layout, pages: Sequence[Page]) -> None:
-    """Write the student's and the instructor's notebook of every page that has code."""
-    for kind, solved in (("student", False), ("instructor", True)):
-        files = {
-            f"{page.docname}.ipynb": nbformat.writes(for_reader(page, solved=solved)).encode()
-            for page in pages
-            if page.is_notebook
-        }
-        write(layout.notebooks / kind, files)
 
 
 def _json(value: Any) -> bytes:

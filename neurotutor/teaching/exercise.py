@@ -16,11 +16,19 @@ class Hint(Exception):
 
 
 class NotYet(Exception):
-    """Raised while the book is built, where a reference solution must pass its own check."""
+    """Raised for a wrong answer where nobody reads along: while the book is built, or graded."""
+
+
+# Set by the driver of the book, where a reference solution must pass its own check, and by nbgrader
+# while it grades or validates a notebook.
+_COUNTED = ("NEUROTUTOR_RECORDS", "NBGRADER_EXECUTION")
 
 
 def check(checker: Callable[[Any], str], answer: Any) -> None:
     """Check an answer to an exercise and say what was found, on the page.
+
+    A wrong answer is a sentence, not an error: the rest of the notebook goes on. Only a build of
+    the book and nbgrader, which count failures, get an error in addition.
 
     Args:
         checker: a function of `neurotutor.teaching.exercises`. It returns a sentence that says why
@@ -28,14 +36,15 @@ def check(checker: Callable[[Any], str], answer: Any) -> None:
         answer: what the reader wrote: a value, or a function that the checker calls.
 
     Raises:
-        NotYet: only while the book is built, if the answer is wrong.
+        NotYet: while the book is built or nbgrader runs the notebook, if the answer is wrong.
     """
     try:
         text, right = checker(answer), True
     except Hint as hint:
         text, right = str(hint), False
-    except NotImplementedError:
-        text, right = "This is still the starter. Fill it in, run the cell above, then this.", False
+    except NotImplementedError as error:
+        task = str(error) or "write your answer there, then run that cell and this one"
+        text, right = f"The cell above is still the starter: {task}.", False
     word = "Right." if right else "Not yet."
     display(
         HTML(
@@ -43,8 +52,8 @@ def check(checker: Callable[[Any], str], answer: Any) -> None:
             f"<strong>{word}</strong> {html.escape(text)}</div>"
         )
     )
-    if not right and "NEUROTUTOR_RECORDS" in os.environ:
-        raise NotYet(f"the reference solution does not pass {checker.__name__}: {text}")
+    if not right and any(name in os.environ for name in _COUNTED):
+        raise NotYet(f"the answer does not pass {checker.__name__}: {text}")
 
 
 def call(answer: Any, *arguments: Any) -> Any:
