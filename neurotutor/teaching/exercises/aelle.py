@@ -83,7 +83,7 @@ def own_f1(answer: Any) -> str:
                 "Where no network is rightly called good, F1 is 0 by convention; "
                 f"you return {value}."
             )
-    return "Right in the plain cases, and where precision or recall do not exist."
+    return "It holds in the plain cases, and where precision or recall do not exist."
 
 
 def own_latent_step(answer: Any) -> str:

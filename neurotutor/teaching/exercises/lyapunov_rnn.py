@@ -63,7 +63,7 @@ def own_spectrum(answer: Any) -> str:
     if np.allclose(found, right):
         sparse = call_array(answer, jacobians, 3, 4)
         if np.allclose(sparse, _spectrum(jacobians, 3, 4)):
-            return "Right, to the last steps. In exact arithmetic the spacing changes nothing."
+            return "No step is lost at the end. In exact arithmetic the spacing changes nothing."
         if np.allclose(sparse, _spectrum(jacobians, 3, 4, last=False)):
             raise Hint(
                 "With 11 steps and a factorisation every 4, the last 3 steps never reach the sum: "
