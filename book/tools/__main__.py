@@ -25,6 +25,10 @@ def main(arguments: list[str] | None = None) -> int:
         "paper", help="execute chapters at the paper's scale and record what they measured"
     )
     paper.add_argument("names", nargs="+", metavar="NAME")
+    again = commands.add_parser(
+        "repeat", help="execute pages once more and compare every recorded number, bit for bit"
+    )
+    again.add_argument("names", nargs="*", metavar="NAME", help="pages (default: all with claims)")
     commands.add_parser("site", help="the book, with all that a static host needs, in _build/site")
     commands.add_parser("pdf", help="print the whole built book into one PDF (needs Chromium)")
     commands.add_parser("student", help="write the notebooks with open exercises")
@@ -72,6 +76,13 @@ def _run(layout: Layout, chosen: argparse.Namespace) -> int:
             from . import build
 
             build.paper(layout, chosen.names)
+        case "repeat":
+            from . import repeat
+
+            differ = repeat.repeat(layout, chosen.names)
+            for name in differ:
+                say(f"differs, and claims.toml does not say why: {name}", error=True)
+            return 1 if differ else 0
         case "site":
             from . import host
 

@@ -86,6 +86,7 @@ class Claim:
     data: str = ""
     unmet: str = ""
     scale: str = ""
+    varies: str = ""
 
     def thresholds(self, scale: str) -> list[tuple[str, str, str, float]]:
         """(name, label, operator, threshold) of the checks that apply at this scale."""
@@ -333,9 +334,15 @@ def render(
             where = f"{paper['environment']['device']}, {paper['date']}"
             large = f"<p><small>Paper scale ({html.escape(where)}):</small></p>{large}"
         missing = html.escape(entry["note"]) if state == "needs data" else ""
+        varies = (
+            f"<br><small>Not the same to the last digit in every run: {html.escape(claim.varies)}"
+            "</small>"
+            if claim.varies
+            else ""
+        )
         rows.append(
             f'<tr id="claim-{chapter}-{id}"><td>{html.escape(claim.sentence)}'
-            f"<br><small>Why this threshold: {html.escape(claim.why)}</small></td>"
+            f"<br><small>Why this threshold: {html.escape(claim.why)}</small>{varies}</td>"
             f"<td>{html.escape(claim.paper)}<br><small>{html.escape(claim.where)}</small></td>"
             f"<td>{_measured(entry) or missing}{large}</td>"
             f'<td><span class="nt-verdict nt-{state.replace(" ", "-")}">'
