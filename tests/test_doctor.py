@@ -125,8 +125,8 @@ def test_recordings(monkeypatch, tmp_path):
     """None is fine, since the book simulates; a folder that is not there is said."""
     registry = tmp_path / "registry.toml"
     entry = (
-        '[[file]]\nname = "set/one"\nabout = "a"\nlicence = "b"\ncite = "c"\nsize = 1\n'
-        'sha256 = "0"\ncontent_sha256 = "0"\n'
+        '[set.set]\nlicence = "b"\n[[file]]\nname = "set/one"\nabout = "a"\nsize = 1\n'
+        'sha256 = "0"\ncontent_sha256 = "0"\nconverter = ""\norigin = []\norigin_sha256 = []\n'
     )
     registry.write_text(entry, encoding="utf-8")
     monkeypatch.setenv("NEUROTUTOR_REGISTRY", str(registry))
@@ -220,7 +220,7 @@ def test_all_at_once_fits_on_one_screen(monkeypatch, without):
     assert len(lines) <= doctor.HEIGHT
     assert max(map(len, lines)) <= doctor.WIDTH
     assert all(any(line.endswith(each.mend) for line in lines) for each in findings)
-    assert lines[-1] == "7 problems: mend what is marked, and run it again"
+    assert lines[-1] == "6 problems: mend what is marked, and run it again"
 
 
 def test_it_speaks_without_numpy(tmp_path):
