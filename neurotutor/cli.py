@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import neurotutor
-from neurotutor import data
+from neurotutor import data, doctor
 from neurotutor.data import registry
 
 _VERDICTS = {"met": "reproduces", "unmet": "does not reproduce", "needs data": "needs data"}
@@ -78,6 +78,11 @@ def _parser() -> argparse.ArgumentParser:
     claims = commands.add_parser("claims", help="what the papers claim, and the last verdicts")
     claims.add_argument("chapter", nargs="?", metavar="CHAPTER")
     claims.set_defaults(run=_claims)
+
+    setup = commands.add_parser(
+        "doctor", help="what works on this machine, and how to mend the rest"
+    )
+    setup.set_defaults(run=lambda chosen: doctor.main())
 
     run = commands.add_parser("run", help="execute and render one chapter")
     run.add_argument("chapter", metavar="CHAPTER")

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from .console import BuildError
 
-_WIDTH, _HEIGHT, _GAP_X, _GAP_Y, _EDGE = 168, 44, 28, 52, 12
+_WIDTH, _HEIGHT, _EDGE = 168, 40, 12
+_STEP_X, _STEP_Y = _WIDTH + 72, _HEIGHT + 16
 
 
 @dataclass(frozen=True)
@@ -48,60 +49,123 @@ def layers(items: Sequence[Item]) -> list[list[Item]]:
     return rows
 
 
-def draw(items: Sequence[Item]) -> str:
+def groups(items: Sequence[Item]) -> list[list[Item]]:
+    """Items that hang together by what they need, largest groups first; loners come last."""
+    known = {item.name: item for item in items}
+    root = {name: name for name in known}
+
+    def find(name: str) -> str:
+        while root[name] != name:
+            name = root[name]
+        return name
+
+    for item in items:
+        for need in item.needs:
+            if need in known:
+                root[find(item.name)] = find(need)
+    found: dict[str, list[Item]] = {}
+    for item in items:
+        found.setdefault(find(item.name), []).append(item)
+    return sorted(found.values(), key=lambda group: -len(group))
+
+
+def _places(items: Sequence[Item]) -> tuple[dict[str, tuple[int, int]], int, int]:
+    """Upper left corners of the boxes, and width and height of the drawing.
+
+    What is needed stands to the left of what needs it, so that a drawing is as wide as the longest
+    path, and grows downwards with the number of pages.
+    """
+    places: dict[str, tuple[int, int]] = {}
+    top, right, loners = _EDGE, 0, []
+    for group in groups(items):
+        if len(group) == 1:
+            loners += group
+            continue
+        columns = layers(group)
+        tallest = max(len(column) for column in columns)
+        for level, column in enumerate(columns):
+            step = _STEP_Y * tallest / len(column)
+            for row, item in enumerate(column):
+                y = top + step * row + (step - _STEP_Y) / 2
+                places[item.name] = (_EDGE + level * _STEP_X, round(y))
+        top += _STEP_Y * tallest
+        right = max(right, len(columns))
+    right = max(right, min(len(loners), 3))
+    for number, item in enumerate(loners):
+        row, column = divmod(number, right)
+        places[item.name] = (_EDGE + column * _STEP_X, top + row * _STEP_Y)
+    height = max(y for _, y in places.values()) + _HEIGHT + _EDGE
+    return places, (right - 1) * _STEP_X + _WIDTH + 2 * _EDGE, height
+
+
+def _arrow(start: tuple[int, int], end: tuple[int, int], count: int | None) -> str:
+    """A curve from the right of one box to the left of another, with a number on it or none."""
+    x, y = start[0] + _WIDTH, start[1] + _HEIGHT // 2
+    to_x, to_y = end[0] - 5, end[1] + _HEIGHT // 2
+    bend = to_x - (_STEP_X - _WIDTH) // 2
+    drawn = (
+        f'<path class="nt-graph-arrow" marker-end="url(#{_marker(count)})" d="M{x} {y} '
+        f'C{x + 40} {y} {bend} {to_y} {to_x} {to_y}"/>'
+    )
+    if count is not None:
+        drawn += f'<text class="nt-graph-count" x="{to_x - 16}" y="{to_y - 10}">{count}</text>'
+    return drawn
+
+
+def _marker(counts: object) -> str:
+    """Name of the arrow head, one for each kind of drawing: a page may hold both."""
+    return "nt-arrow" if counts is None else "nt-arrow-counted"
+
+
+def draw(
+    items: Sequence[Item],
+    counts: Mapping[tuple[str, str], int] | None = None,
+    *,
+    label: str = "How chapters depend on each other",
+    about: str = "Each box is a page; an arrow leads from a page to one that needs it",
+    words: bool = True,
+) -> str:
     """The graph as HTML: an SVG whose boxes are links, then the same as a list.
 
     Args:
         items: pages in reading order; what they need beyond each other is left out.
+        counts: a number to write at the arrow between two pages.
+        label: name of the region that holds the drawing.
+        about: what the drawing shows, for those who do not see it.
+        words: whether the list follows.
     """
-    rows = layers(items)
-    widest = max(len(row) for row in rows)
-    width = widest * (_WIDTH + _GAP_X) - _GAP_X + 2 * _EDGE
-    height = len(rows) * (_HEIGHT + _GAP_Y) - _GAP_Y + 2 * _EDGE
-    places: dict[str, tuple[float, float]] = {}
-    for level, row in enumerate(rows):
-        left = (width - len(row) * (_WIDTH + _GAP_X) + _GAP_X) / 2
-        for column, item in enumerate(row):
-            places[item.name] = (
-                left + column * (_WIDTH + _GAP_X),
-                _EDGE + level * (_HEIGHT + _GAP_Y),
-            )
-    arrows, boxes, words = [], [], []
+    layers(items)  # refuses circles
+    places, width, height = _places(items)
     titles = {item.name: item.title for item in items}
+    arrows, boxes, sentences = [], [], []
     for item in items:
         x, y = places[item.name]
-        for need in item.needs:
-            if need not in places:
-                continue
-            from_x, from_y = places[need]
-            start = (from_x + _WIDTH / 2, from_y + _HEIGHT)
-            end = (x + _WIDTH / 2, y - 5)
-            middle = (start[1] + end[1]) / 2
-            arrows.append(
-                f'<path class="nt-graph-arrow" marker-end="url(#nt-arrow)" d="M{start[0]:g} '
-                f"{start[1]:g} C{start[0]:g} {middle:g} {end[0]:g} {middle:g} {end[0]:g} "
-                f'{end[1]:g}"/>'
-            )
+        arrows += [
+            _arrow(places[need], (x, y), counts[need, item.name] if counts else None)
+            for need in item.needs
+            if need in places
+        ]
         title = html.escape(item.title)
         address = html.escape(item.address, quote=True)
         boxes.append(
-            f'<a href="{address}"><rect x="{x:g}" y="{y:g}" width="{_WIDTH}" height="{_HEIGHT}" '
-            f'rx="8"/><text x="{x + _WIDTH / 2:g}" y="{y + _HEIGHT / 2:g}">{title}</text></a>'
+            f'<a href="{address}"><rect x="{x}" y="{y}" width="{_WIDTH}" height="{_HEIGHT}" '
+            f'rx="8"/><text x="{x + _WIDTH // 2}" y="{y + _HEIGHT // 2}">{title}</text></a>'
         )
         names = ", ".join(html.escape(titles[need]) for need in item.needs if need in titles)
-        words.append(
+        sentences.append(
             f'<li><a href="{address}">{title}</a>'
             + (f" needs {names}" if names else " needs nothing before it")
             + "</li>"
         )
-    return (
-        f'<div class="nt-graph nt-scroll" tabindex="0" role="region" aria-label="How chapters '
-        f'depend on each other"><svg viewBox="0 0 {width:g} {height:g}" width="{width:g}" '
-        f'height="{height:g}" role="group" aria-label="Each box is a page; an arrow leads from a '
-        'page to one that needs it">'
-        '<defs><marker id="nt-arrow" viewBox="0 0 8 8" refX="6" refY="4" markerWidth="7" '
-        'markerHeight="7" orient="auto"><path d="M0 0 L8 4 L0 8 z"/></marker></defs>'
-        f"{''.join(arrows)}{''.join(boxes)}</svg></div>"
+    listed = (
         f'<details class="nt-graph-words"><summary>The same as a list</summary>'
-        f"<ul>{''.join(words)}</ul></details>"
+        f"<ul>{''.join(sentences)}</ul></details>"
+    )
+    return (
+        f'<div class="nt-graph nt-scroll" tabindex="0" role="region" aria-label="{label}">'
+        f'<svg viewBox="0 0 {width} {height}" width="{width}" height="{height}" role="group" '
+        f'aria-label="{about}"><defs><marker id="{_marker(counts)}" viewBox="0 0 8 8" refX="6" '
+        'refY="4" markerWidth="7" markerHeight="7" orient="auto"><path d="M0 0 L8 4 L0 8 z"/>'
+        "</marker></defs>"
+        f"{''.join(arrows)}{''.join(boxes)}</svg></div>{listed if words else ''}"
     )

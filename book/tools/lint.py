@@ -16,6 +16,7 @@ from .concepts import needs, symbols, terms
 from .console import BuildError, say
 from .layout import Layout
 from .pages import SECTIONS, Page, starter
+from .routes import routes
 from .sources import Book, Check, Problem, line_of
 
 METRICS = re.compile(
@@ -376,6 +377,7 @@ CHECKS: tuple[Check, ...] = (
     terms,
     symbols,
     needs,
+    routes,
     equations,
     exercises,
     claims,

@@ -326,6 +326,8 @@ def _end_with_driver(app: Sphinx) -> None:
 
 def setup(app: Sphinx) -> dict[str, Any]:
     """Register the directives and the self-served scripts."""
+    from . import sphinx_paths  # it builds on this module
+
     app.add_directive("chapter-card", ChapterCard)
     app.add_directive("equation-map", EquationMap)
     app.add_directive("claims-table", ClaimsTable)
@@ -334,6 +336,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     from . import bench_pages  # it builds on the directives of this module
 
     bench_pages.setup(app)
+    sphinx_paths.setup(app)
     app.connect("config-inited", _vendor, priority=100)
     app.connect("builder-inited", _add_scripts)
     app.connect("builder-inited", _end_with_driver)

@@ -14,7 +14,7 @@ from typing import Any
 import nbformat
 import yaml
 
-from . import fingerprint, records
+from . import fingerprint, records, routes
 from .cache import Execution
 from .console import BuildError
 from .layout import Layout
@@ -36,6 +36,8 @@ def facts(page: Page, claims: list[dict[str, Any]], execution: Execution | None)
         "short_title": page.short_title,
         "is_chapter": page.is_chapter,
         "is_notebook": page.is_notebook,
+        "exercises": routes.exercise_titles(page),
+        "questions": routes.question_count(page) if page.is_notebook else 0,
         "front": {key: value for key, value in page.front.items() if key not in _TECHNICAL},
         "claims": claims,
         "record": execution.record if execution else {},

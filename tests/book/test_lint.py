@@ -17,6 +17,8 @@ part: part
 title_short: Good
 objectives: [See a, See b, See c]
 needs: [primer]
+needs_terms: [spike]
+needs_symbols: [s]
 introduces: {terms: [optimal transport], symbols: ["P", "\\\\varepsilon", "\\\\bar x"]}
 reading_minutes: 5
 data: [set/recording]
@@ -56,6 +58,8 @@ chapter: primer
 title_short: Primer
 objectives: [See a, See b, See c]
 needs: []
+needs_terms: []
+needs_symbols: []
 introduces: {terms: [spike], symbols: [s]}
 reading_minutes: 5
 data: []
