@@ -129,7 +129,7 @@ def main(arguments: list[str] | None = None) -> int:
         repeats=options.repeats,
         seeds=[SEED],
         packages=["scipy"],
-        peers=["causal-learn", "timeawarepc", "rpy2"],
+        peers=["causal-learn", "timeawarepc"],
     )
     return common.finish(record, options.out)
 

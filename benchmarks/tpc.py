@@ -189,7 +189,7 @@ def main(arguments: list[str] | None = None) -> int:
         repeats=options.repeats,
         seeds=[SEED],
         packages=["scipy"],
-        peers=["causal-learn", "timeawarepc", "tigramite", "rpy2"],
+        peers=["causal-learn", "timeawarepc", "tigramite"],
     )
     return common.finish(record, options.out)
 

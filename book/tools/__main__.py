@@ -47,6 +47,8 @@ def main(arguments: list[str] | None = None) -> int:
     bench.add_argument("--threads", type=int, default=1, help="of every library")
     budgets = commands.add_parser("budgets", help="pages that need more than their baseline")
     budgets.add_argument("--record", action="store_true", help="make this build the baseline")
+    profile = commands.add_parser("profile", help="where the seconds of a page go")
+    profile.add_argument("name", metavar="NAME")
     commands.add_parser("clean", help="remove what was built, and the virtual environment")
     chosen = parser.parse_args(arguments)
     layout = Layout(chosen.root.resolve()) if chosen.root else Layout.here()
@@ -130,6 +132,10 @@ def _run(layout: Layout, chosen: argparse.Namespace) -> int:
                 budgets.record(layout)
             else:
                 return min(1, budgets.report(layout))
+        case "profile":
+            from . import profiling
+
+            profiling.report(layout, chosen.name)
         case "clean":
             from . import build
 

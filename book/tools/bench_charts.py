@@ -26,9 +26,9 @@ def seconds(value: float) -> str:
 
 
 def size(count: int | None) -> str:
-    """Bytes with a unit that suits them; a dash where nobody knows."""
+    """Bytes with a unit that suits them, or that nobody knows."""
     if count is None:
-        return "-"
+        return "unknown"
     for unit, each in (("GiB", 2**30), ("MiB", 2**20)):
         if count >= each:
             return f"{_three(count / each)} {unit}"

@@ -1,8 +1,7 @@
-"""Directives that draw what benchmarks, profiles and budgets have on record."""
+"""Directives that draw what benchmarks have on record."""
 
 from __future__ import annotations
 
-import json
 import re
 from pathlib import Path
 from typing import Any
@@ -47,11 +46,6 @@ class BenchDirective(Directive):
     def pages(self) -> dict[str, dict[str, Any]]:
         """Facts about every page by its name."""
         return {page["name"]: page for page in self.all_facts()}
-
-    def written(self, name: str) -> Any:
-        """Another JSON file of the same folder, or None where nobody wrote it yet."""
-        path = self.folder / f"{name}.json"
-        return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
 
     def link(self, name: str) -> str:
         """A link to a chapter, in MyST."""
@@ -123,10 +117,10 @@ class PeerTable(BenchDirective):
                         plain(bench_charts.with_size(row)),
                         _spread(row["ours"]),
                         size(row["ours"]["peak_bytes"]),
-                        plain(row["peer_name"] or "-"),
-                        _spread(peer) if peer else "-",
-                        size(peer["peak_bytes"]) if peer else "-",
-                        f"{plain(agreed['what'])}: {number(agreed['value'])}" if agreed else "-",
+                        plain(row["peer_name"] or "none"),
+                        _spread(peer) if peer else "",
+                        size(peer["peak_bytes"]) if peer else "",
+                        f"{plain(agreed['what'])}: {number(agreed['value'])}" if agreed else "",
                     ]
                 )
             found.append(self.parsed(f"**{self.link(name)}**", "nt-claims-title"))
@@ -174,7 +168,7 @@ class PeerTargets(BenchDirective):
                         f"{plain(target['text'])}: {target['sense']} {number(target['limit'])}",
                         number(target["value"]),
                         "&#10003; met" if target["met"] else "&#10007; missed",
-                        plain(target["why"]) or "-",
+                        plain(target["why"]),
                     ]
                 )
         if not rows:
@@ -184,31 +178,9 @@ class PeerTargets(BenchDirective):
         return [self.parsed(said), self.table(head, rows, "nt-bench")]
 
 
-class SpeedUps(BenchDirective):
-    """What was made faster: seconds before and after."""
-
-    def run(self) -> list[nodes.Node]:
-        """Nodes of the table; none where nothing was."""
-        known = self.written("profiles") or {"changes": []}
-        rows = [
-            [
-                self.link(each["chapter"]),
-                plain(each["what"]),
-                seconds(each["before_s"]),
-                seconds(each["after_s"]),
-                f"{number(each['before_s'] / each['after_s'])} times",
-                plain(each["same"]),
-            ]
-            for each in known["changes"]
-        ]
-        head = ["Chapter", "What changed", "Before", "After", "Faster", "Numbers"]
-        return [self.table(head, rows, "nt-bench")] if rows else self.nothing()
-
-
 def setup(app: Sphinx) -> None:
     """Register the directives."""
     app.add_directive("peer-ratios", PeerRatios)
     app.add_directive("peer-curves", PeerCurves)
     app.add_directive("peer-table", PeerTable)
     app.add_directive("peer-targets", PeerTargets)
-    app.add_directive("speed-ups", SpeedUps)

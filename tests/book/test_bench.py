@@ -144,7 +144,7 @@ def test_seconds(value, text):
 
 def test_sizes_and_numbers():
     assert [bench_charts.size(n) for n in (None, 10, 3 * 2**20, 5 * 2**30)] == [
-        "-",
+        "unknown",
         "under 1 MiB",
         "3 MiB",
         "5 GiB",
