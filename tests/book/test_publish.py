@@ -20,7 +20,7 @@ from IPython.core.inputtransformer2 import TransformerManager
 from PIL import Image
 from pypdf import PdfReader
 
-from book.tools import cards, launch, mark, printing, publish, site, widgets
+from book.tools import assets, cards, launch, mark, printing, publish, site, widgets
 from book.tools.address import Address
 from book.tools.console import BuildError
 from book.tools.layout import Layout
@@ -417,16 +417,6 @@ def lost(layout: Layout, name: str, *, script: bool = True):
     with site.serving(layout.site, prefix="/deep/book/") as address, site.chromium() as browser:
         context = browser.new_context(java_script_enabled=script)
         page = context.new_page()
-
-        def answer(route):
-            got = route.fetch()
-            if got.status == 404 and route.request.is_navigation_request():
-                text = read(layout, "404.html")
-                route.fulfill(status=404, body=text, content_type="text/html")
-            else:
-                route.fulfill(response=got)
-
-        page.route("**/*", answer)
         page.goto(address + name)
         if script:
             page.wait_for_selector("#start a")
@@ -436,7 +426,7 @@ def lost(layout: Layout, name: str, *, script: bool = True):
         said = page.locator("h1").is_visible()
         if script:
             start.first.click()
-            page.wait_for_load_state("load")
+            page.wait_for_url("**/deep/book/index.html")
             assert page.title().startswith("First")
         context.close()
     assert said
@@ -613,9 +603,9 @@ def test_actions_are_pinned():
 
 
 @pytest.fixture
-def printable(little, monkeypatch):
-    """The little book where formulas need no npm."""
-    monkeypatch.setattr(printing.shutil, "which", lambda name: f"/usr/bin/{name}")
+def printable(little):
+    """The little book with its formulas' scripts fetched, of which it needs none."""
+    assets.folder(little).mkdir(parents=True)
     return little
 
 
