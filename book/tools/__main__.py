@@ -22,6 +22,8 @@ def main(arguments: list[str] | None = None) -> int:
     chapter = commands.add_parser("chapter", help="execute and render one page, as a preview")
     chapter.add_argument("name", metavar="NAME")
     commands.add_parser("lint", help="check the sources of the pages")
+    commands.add_parser("spell", help="check the spelling of pages and docstrings")
+    commands.add_parser("links", help="check links to other hosts; needs a network")
     commands.add_parser("test", help="style, unit tests, notebooks, structure, site in a browser")
     serve = commands.add_parser("serve", help="serve the built site on this machine")
     serve.add_argument("--port", type=int, default=8000)
@@ -58,6 +60,14 @@ def _run(layout: Layout, chosen: argparse.Namespace) -> int:
             from . import lint
 
             return lint.main(layout)
+        case "spell":
+            from . import language
+
+            return language.main(layout)
+        case "links":
+            from . import links
+
+            return links.main(layout)
         case "test":
             from . import build
 
