@@ -394,7 +394,7 @@ def poisson_nll(
 def bits_per_spike(
     rates: Float[np.ndarray, "*axes neurons"], spikes: Real[np.ndarray, "*axes neurons"]
 ) -> float:
-    """How many bits a spike rates tell beyond the mean count of each neuron.
+    """How many bits per spike the rates tell beyond the mean count of each neuron.
 
     The mean is that over the very spikes that are scored, and all neurons are pooled: a neuron
     that fires much counts much.

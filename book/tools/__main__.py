@@ -35,6 +35,8 @@ def main(arguments: list[str] | None = None) -> int:
     commands.add_parser("instructor", help="write the solved notebooks, and a course for nbgrader")
     commands.add_parser("lint", help="check the sources of the pages")
     commands.add_parser("concepts", help="write into the pages which terms and symbols they need")
+    commands.add_parser("spell", help="check the spelling of pages and docstrings")
+    commands.add_parser("links", help="check links to other hosts; needs a network")
     commands.add_parser("test", help="style, unit tests, notebooks, structure, site in a browser")
     serve = commands.add_parser("serve", help="serve the built site on this machine")
     serve.add_argument("--port", type=int, default=8000)
@@ -105,6 +107,14 @@ def _run(layout: Layout, chosen: argparse.Namespace) -> int:
             from . import concepts
 
             return concepts.update(layout)
+        case "spell":
+            from . import language
+
+            return language.main(layout)
+        case "links":
+            from . import links
+
+            return links.main(layout)
         case "test":
             from . import build
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml
 
-from . import docstrings, prose, records
+from . import docstrings, language, prose, records
 from .concepts import needs, symbols, terms
 from .console import BuildError, say
 from .layout import Layout
@@ -40,12 +40,6 @@ FRONT_MATTER = {
     "equations": dict,
 }
 ABSOLUTE = re.compile(r"(?<![\w.~<:/])/(?:home|root|Users|work|mnt|opt|scratch)/\w|\b[A-Z]:\\\\?\w")
-AMERICAN = re.compile(
-    r"""\b(?:colou?rs?(?<=color)|colors|behavior\w*|center(?:s|ed|ing)?|normaliz\w+|analyz\w+
-    |optimiz\w+|generaliz\w+|visualiz\w+|regulariz\w+|standardiz\w+|summariz\w+|neighbor\w*|favor\w*
-    |recogniz\w+|minimiz\w+|maximiz\w+|initializ\w+|realiz\w+|modeling|labeled|labeling)\b""",
-    re.VERBOSE | re.IGNORECASE,
-)
 HYPE = re.compile(r"\b(?:simply|obviously|trivially|clearly|of course)\b", re.IGNORECASE)
 DEFINING = ("notation", "glossary")  # pages that say what a symbol or a term means, in numbers, too
 LONGEST_CELL = 40  # lines of code that a reader sees at once
@@ -330,17 +324,16 @@ def references(book: Book) -> Iterator[Problem]:
 
 
 def wording(book: Book) -> Iterator[Problem]:
-    """British spelling, no hype, no path of somebody's machine."""
+    """No hype, no path of somebody's machine."""
     for page in book.pages:
         for block in prose.blocks(page)[0]:
             text = re.sub(
                 r"\{[\w:-]+\}`[^`]*`|\]\([^)]*\)|<[^>]+>|https?://\S+", _blank, block.text
             )
             text = prose.without_code(text)
-            for pattern, word in ((AMERICAN, "spelling"), (HYPE, "wording")):
-                for found in pattern.finditer(text):
-                    line = block.line + text[: found.start()].count("\n")
-                    yield Problem(page.path, line, f"{word}: {found[0]!r}")
+            for found in HYPE.finditer(text):
+                line = block.line + text[: found.start()].count("\n")
+                yield Problem(page.path, line, f"wording: {found[0]!r}")
         for number, line in enumerate(page.text.split("\n"), start=1):
             if ABSOLUTE.search(line):
                 yield Problem(page.path, number, "an absolute path")
@@ -348,6 +341,13 @@ def wording(book: Book) -> Iterator[Problem]:
 
 def _blank(found: re.Match) -> str:
     return "\n" * found[0].count("\n")
+
+
+def one_english(book: Book) -> Iterator[Problem]:
+    """British spelling and one word for one thing, on the pages and in docstrings."""
+    for text in language.texts(book.layout, book.pages):
+        for line, what in language.variants(text):
+            yield Problem(text.path, line, what)
 
 
 def cells(book: Book) -> Iterator[Problem]:
@@ -384,6 +384,7 @@ CHECKS: tuple[Check, ...] = (
     table_of_contents,
     references,
     wording,
+    one_english,
     cells,
 )
 

@@ -326,15 +326,13 @@ def _end_with_driver(app: Sphinx) -> None:
 
 def setup(app: Sphinx) -> dict[str, Any]:
     """Register the directives and the self-served scripts."""
-    from . import sphinx_paths  # it builds on this module
+    from . import bench_pages, sphinx_paths  # they build on the directives of this module
 
     app.add_directive("chapter-card", ChapterCard)
     app.add_directive("equation-map", EquationMap)
     app.add_directive("claims-table", ClaimsTable)
     app.add_directive("cost-table", CostTable)
     app.add_directive("chapter-graph", ChapterGraph)
-    from . import bench_pages  # it builds on the directives of this module
-
     bench_pages.setup(app)
     sphinx_paths.setup(app)
     app.connect("config-inited", _vendor, priority=100)

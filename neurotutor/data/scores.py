@@ -180,7 +180,7 @@ def load(name_or_path: str | os.PathLike) -> Score:
         neurotutor.data.CorruptData: if the file is not a MIDI file, or not the registered one.
         TypeError: for anything but a string or a path.
 
-    Source: the Mutopia Project, commit 2144afd (public-domain typesettings).
+    Source: the Mutopia Project, commit 2144afd (typeset scores in the public domain).
     """
     if not isinstance(name_or_path, str | os.PathLike):
         raise TypeError(

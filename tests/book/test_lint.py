@@ -198,7 +198,7 @@ def test_a_proper_book_has_no_problems(problems):
         ),
         (lint.claims, chapter(reproduces='```{code-cell} ipython3\nx = "two"\n```'), "never"),
         (lint.references, chapter(play="As shown {cite}`a,absent`."), "no reference absent"),
-        (lint.wording, chapter(play="The color is fine."), "color"),
+        (lint.one_english, chapter(play="The color is fine."), "color"),
         (lint.wording, chapter(play="This is obviously true."), "obviously"),
         (lint.wording, chapter(play="Look into `/home/me/data`."), "absolute path"),
         (

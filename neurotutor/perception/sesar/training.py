@@ -220,7 +220,7 @@ def squeeze(
     learning_rate: float = 1e-3,
     seed: int = 0,
 ) -> FeatureAutoencoder:
-    """Train the feature auto-encoder on the latents of a pool.
+    """Train the feature autoencoder on the latents of a pool.
 
     Args:
         latents: what it squeezes.

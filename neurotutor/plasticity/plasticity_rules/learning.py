@@ -91,7 +91,7 @@ def replay(
     Returns:
         W and U; equal to the network's own after the run, if the rules are its own.
 
-    Source: the sum over counts is ours; it equals back-propagation through the loop of updates
+    Source: the sum over counts is ours; it equals backpropagation through the loop of updates
     with firing patterns and predictions held fixed.
     """
     config, like = network.config, network.input_weights

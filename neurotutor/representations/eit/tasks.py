@@ -39,7 +39,7 @@ class BodyTask:
     Args:
         bodies: simulated trials; the first 80 % train, the rest test.
         task: "connection", "type" or "both".
-        every: keep every so-manieth sample of the window.
+        every: how many samples of the window one is kept of.
         n_test_orders: orders drawn for every test trial, once and for all.
         seed: of the orders of the test trials.
 

@@ -173,9 +173,9 @@ def study(
     cache: Path | None = None,
     snapshot_every: int = 0,
 ) -> tuple[Study, dict[tuple[str, int, int], Pretraining]]:
-    """Pre-train on every split with every seed, and read out every method.
+    """Pretrain on every split with every seed, and read out every method.
 
-    Pre-training sees the training and validation trials of a split, never its test trials, and no
+    Pretraining sees the training and validation trials of a split, never its test trials, and no
     labels. The method "raw" is the encoder's own input: standardised rates.
 
     Args:
@@ -271,7 +271,7 @@ def ablate(bins: Bins, config: MyowConfig, name: str, *, seed: int = 0) -> Colla
     """Train BYOL with a part taken away, and see whether its embeddings collapse.
 
     Args:
-        bins: pre-training bins.
+        bins: pretraining bins.
         config: of the intact method.
         name: out of `ABLATIONS`.
         seed: of weights, batches and views.
@@ -298,7 +298,7 @@ def ablate(bins: Bins, config: MyowConfig, name: str, *, seed: int = 0) -> Colla
 
 
 def collapse_of(run: Pretraining) -> Collapse:
-    """Spread of the representations of all pre-training bins, and the mean of the last ten losses.
+    """Spread of the representations of all pretraining bins, and the mean of the last ten losses.
 
     Args:
         run: a run that has been trained.

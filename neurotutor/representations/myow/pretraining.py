@@ -1,4 +1,4 @@
-"""Pre-train BYOL or MYOW on spikes: bins, one training step, embedding of new bins."""
+"""Pretrain BYOL or MYOW on spikes: bins, one training step, embedding of new bins."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ Rule = Callable[["Bins", Tensor, Tensor], Tensor]
 
 @dataclass(frozen=True, eq=False)
 class Bins:
-    """The bins that pre-training may see. No labels, and no bin of a test trial.
+    """The bins that pretraining may see. No labels, and no bin of a test trial.
 
     Attributes:
         rates: Hz, shape (bins, neurons).
@@ -43,7 +43,7 @@ class Bins:
     time: Int[Tensor, " bins"]
 
     def __post_init__(self):
-        """Check what comes in: pre-training would not notice."""
+        """Check what comes in: pretraining would not notice."""
         for name in ("block", "time"):
             values = getattr(self, name)
             if values.is_floating_point() or values.dtype == torch.bool:
@@ -70,7 +70,7 @@ class Bins:
             rates: Hz, shape (bins, neurons), all bins of the recording in order.
             trial: trial numbers, shape (bins,); `None` for a recording without trials, where the
                 blocks are the uninterrupted runs of `mask`.
-            mask: bins for pre-training (train and validation, never test); `None` takes all.
+            mask: bins for pretraining (train and validation, never test); `None` takes all.
             device: where to train.
 
         Raises:
@@ -91,7 +91,7 @@ class Bins:
         if mask.dtype != bool or mask.shape != rates.shape[:1]:
             raise ValueError(f"mask must be booleans of shape ({len(rates)},), got {mask.shape}")
         if mask.sum() < 2:
-            raise ValueError(f"mask leaves {mask.sum()} bins; pre-training needs at least 2")
+            raise ValueError(f"mask leaves {mask.sum()} bins; pretraining needs at least 2")
         if trial is None:
             block = np.cumsum(np.diff(mask, prepend=mask[0]))
         else:

@@ -36,7 +36,7 @@ def require_share(name: str, value: float) -> None:
 
 
 class Normaliser:
-    """Standardise every neuron with the mean and the sd of the pre-training bins.
+    """Standardise every neuron with the mean and the sd of the pretraining bins.
 
     Neurons that never change in those bins are removed: they have no scale and say nothing.
 
@@ -203,7 +203,7 @@ def make_views(
 
     Args:
         rates: Hz, only the neurons that `normaliser` keeps, shape (bins, kept).
-        normaliser: fitted on the pre-training bins.
+        normaliser: fitted on the pretraining bins.
         config: strengths of the three augmentations.
         generator: source of randomness.
 
