@@ -12,7 +12,7 @@ from typing import Any
 
 import yaml
 
-from . import docstrings, latex, prose, records
+from . import docstrings, editions, latex, prose, records
 from .console import BuildError, say
 from .layout import Layout
 from .pages import SECTIONS, Page, discover, starter
@@ -604,6 +604,15 @@ def cells(book: Book) -> Iterator[Problem]:
                 )
 
 
+def teaching_notes(book: Book) -> Iterator[Problem]:
+    """Every chapter and every primer has notes for those who teach it, with all headings."""
+    for page in book.taught:
+        path = editions.notes_path(book.layout, page)
+        place = path if path.is_file() else page.path
+        for problem in editions.notes_problems(book.layout, page):
+            yield Problem(place, 1, problem)
+
+
 CHECKS: tuple[Check, ...] = (
     front_matter,
     recordings_declared,
@@ -618,6 +627,7 @@ CHECKS: tuple[Check, ...] = (
     references,
     wording,
     cells,
+    teaching_notes,
 )
 
 
