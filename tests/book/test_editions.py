@@ -24,6 +24,7 @@ from book.tools.console import BuildError
 from book.tools.layout import Layout
 from book.tools.pages import Page, discover
 from neurotutor.teaching import NotYet, exercise
+from tests.slices import needed, used
 
 LAYOUT = Layout.here()
 PAGES = discover(LAYOUT)
@@ -67,8 +68,8 @@ def test_notebook_is_whole(page, kind):
     texts = [cell.source for cell in notebook.cells if cell.cell_type == "markdown"]
     assert [found[0] for text in texts for found in MYST.finditer(text)] == []
     assert all(texts)
-    for needed in ("NeuroTutor 0.", page.path.name, "How to run it", "python -m jupyter lab"):
-        assert needed in texts[0]
+    for words in ("NeuroTutor 0.", page.path.name, "How to run it", "python -m jupyter lab"):
+        assert words in texts[0]
     exercises = [cell for cell in page.code_cells if "exercise" in cell.metadata.get("tags", [])]
     pairs = graded(notebook)
     assert len(pairs) == len(exercises)
@@ -108,39 +109,6 @@ def test_the_instructor_gets_the_notes_and_nobody_else(page):
         assert len(held) == (kind == "instructor")
         for cell in held:
             assert all(f"## {heading}" in cell.source for heading in editions.NOTES_HEADINGS)
-
-
-def bound(node: ast.stmt) -> set[str]:
-    """Names that a statement defines in its own scope."""
-    if isinstance(node, ast.FunctionDef | ast.ClassDef):
-        return {node.name}
-    if isinstance(node, ast.Import | ast.ImportFrom):
-        return {alias.asname or alias.name.split(".")[0] for alias in node.names}
-    inner = (ast.FunctionDef, ast.Lambda, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
-    names, waiting = set(), [node]
-    while waiting:
-        each = waiting.pop()
-        if isinstance(each, ast.Name) and isinstance(each.ctx, ast.Store):
-            names.add(each.id)
-        waiting += [child for child in ast.iter_child_nodes(each) if not isinstance(child, inner)]
-    return names
-
-
-def used(node: ast.AST) -> set[str]:
-    """Names that a statement reads, also later, inside its functions."""
-    return {n.id for n in ast.walk(node) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)}
-
-
-def needed(cells: list[str], wanted: set[str]) -> list[ast.stmt]:
-    """The statements of earlier cells that define `wanted`, and those that these need, in order."""
-    kept, wanted = [], set(wanted)
-    for source in reversed(cells):
-        body = [] if source.startswith("%%") else ast.parse(source).body
-        for node in reversed(body):
-            if bound(node) & wanted:
-                kept.append(node)
-                wanted = wanted - bound(node) | used(node)
-    return kept[::-1]
 
 
 def said_by(cells: list[str], test: str, monkeypatch) -> str:
