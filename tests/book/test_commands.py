@@ -3,12 +3,12 @@
 What is run as it stands: making the virtual environment, activating it, installing the package into
 it, `python -c` and `python -m neurotutor`. What would take minutes is tried in part:
 
-- `pip install -r requirements.txt` runs in the environment of these tests, which was made by this very
-  command, without an index: pip must find every pin there, consistent, and nothing left to install.
-- `make ...` runs with `-n`, so that make reads its rules and does nothing; `python -m book.tools ...`,
-  JupyterLab and nbgrader are asked for their help. Their work is done by other tests.
-- A fetch runs where the recording is present, and must then find it; elsewhere its name must stand in
-  the registry, because the tests use no network but the package index.
+- `pip install -r requirements.txt` runs in the environment of these tests, which was made by this
+  very command, without an index: pip must find every pin there, and nothing left to install.
+- `make ...` runs with `-n`, so that make reads its rules and does nothing. The commands of
+  `book.tools`, JupyterLab and nbgrader are asked for their help: other tests try their work.
+- A fetch runs where the recording is present, and must then find it; elsewhere its name must stand
+  in the registry, because the tests use no network but the package index.
 """
 
 from __future__ import annotations

@@ -19,6 +19,8 @@ from book.tools.layout import Layout
 from book.tools.pages import by_name, discover
 
 LAYOUT = Layout.here()
+PAGES = discover(LAYOUT)
+PRIMER = by_name(PAGES, "neural_data")
 TOKEN = "a-token-for-this-test"
 PATIENCE = 120_000  # milliseconds; a kernel that starts on a busy machine takes its time
 
@@ -75,8 +77,7 @@ def short_edition(kind: str) -> nbformat.NotebookNode:
 
     The cells between the first one and the exercises simulate and draw; no exercise needs them.
     """
-    pages = discover(LAYOUT)
-    notebook = editions.notebook(LAYOUT, by_name(pages, "neural_data"), kind, pages)
+    notebook = editions.notebook(LAYOUT, PRIMER, kind, PAGES)
     code = [cell for cell in notebook.cells if cell.cell_type == "code"]
     graded = [cell for cell in code if "nbgrader" in cell.metadata]
     keep = {cell.id for cell in [*code[:2], *graded]}
@@ -103,7 +104,7 @@ def test_first_exercise_in_jupyterlab(tmp_path):
         first = notebook.locator(".jp-CodeCell", has_text=test.source).first
         answer = first.locator(".nt-check")
         answer.wait_for()
-        name = editions.exercise_name(None, starter.source)
+        name = editions.exercise_name(PRIMER, starter.source)
         assert "Not yet." in answer.inner_text()
         assert f"write {name} here, then run this cell and the check" in answer.inner_text()
         # Nothing raised, up to the last check of the notebook.
