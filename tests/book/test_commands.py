@@ -6,7 +6,8 @@ it, `python -c` and `python -m neurotutor`. What would take minutes is tried in 
 - `pip install -r requirements.txt` runs in the environment of these tests, which was made by this
   very command, without an index: pip must find every pin there, and nothing left to install.
 - `make ...` runs with `-n`, so that make reads its rules and does nothing. The commands of
-  `book.tools`, JupyterLab and nbgrader are asked for their help: other tests try their work.
+  `book.tools`, JupyterLab and nbgrader are asked for their help or version: other tests try
+  their work.
 - A fetch runs where the recording is present, and must then find it; elsewhere its name must stand
   in the registry, because the tests use no network but the package index.
 """
@@ -26,6 +27,7 @@ from pathlib import Path
 import pytest
 
 from book.tools.layout import Layout
+from book.tools.pages import discover
 from neurotutor import data
 
 LAYOUT = Layout.here()
@@ -123,8 +125,17 @@ def _make(command: str, venv: Path) -> None:
 
 
 def _helped(command: str, venv: Path) -> None:
-    words = command.replace("jupyter lab", "jupyter-lab").split()
-    assert "usage" in passes(f"{' '.join(words)} --help").lower() or "jupyter" in command
+    assert passes(f"{command} --help").startswith("usage:")
+
+
+def _version(command: str, venv: Path) -> None:
+    assert re.match(r"\d+\.\d+", passes(f"{command} --version"))
+
+
+def _nbgrader(command: str, venv: Path) -> None:
+    _, action, page = command.split()
+    assert action in passes("nbgrader --help").split()
+    assert page in {each.name for each in discover(LAYOUT) if each.is_notebook}
 
 
 def _module(command: str, venv: Path) -> None:
@@ -151,8 +162,8 @@ KINDS: dict[str, Callable[[str, Path], None]] = {
     r"pip install [\w-]+==[\w.]+": _pinned,
     r"make [a-z]+(?: (?:NAME|PYTHON|PORT)=[\w.]+)?": _make,
     r"python -m book\.tools .+": _helped,
-    r"python -m jupyter lab": _helped,
-    r"nbgrader [a-z_]+ \w+": _helped,
+    r"python -m jupyter lab": _version,
+    r"nbgrader [a-z_]+ \w+": _nbgrader,
     r"python -m http\.server": _module,
     r"python -m (?:benchmarks|neurotutor\.[a-z_.]+)(?:\.[a-z_]+)?(?: [a-z]+)?": _module,
     r"python -m neurotutor data fetch [\w/.-]+": _fetch,
@@ -190,6 +201,8 @@ def test_commands_are_found_and_unknown_ones_are_seen():
         ("python -m neurotutor nonsense", _python),
         ("python -m neurotutor.nonsense", _module),
         ("pip install torch==0.1", _pinned),
+        ("nbgrader nonsense nemo", _nbgrader),
+        ("nbgrader generate_assignment nonsense", _nbgrader),
     ],
 )
 def test_a_command_that_does_not_work_is_seen(command, how, venv):

@@ -99,6 +99,7 @@ def test_first_exercise_in_jupyterlab(tmp_path):
         page.goto(f"{address}lab/tree/primer.ipynb?token={TOKEN}")
         notebook = page.locator(".jp-NotebookPanel .jp-Notebook")
         page.locator(".jp-Notebook .jp-CodeCell").first.wait_for()
+        page.locator(".jp-Notebook-ExecutionIndicator[data-status=idle]").first.wait_for()
         page.locator(".lm-MenuBar-item", has_text="Run").click()
         page.locator(".lm-Menu-itemLabel", has_text="Run All Cells").first.click()
         first = notebook.locator(".jp-CodeCell", has_text=test.source).first
