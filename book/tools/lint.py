@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml
 
-from . import docstrings, language, prose, records
+from . import docstrings, editions, language, prose, records
 from .concepts import needs, symbols, terms
 from .console import BuildError, say
 from .layout import Layout
@@ -369,6 +369,15 @@ def cells(book: Book) -> Iterator[Problem]:
                 )
 
 
+def teaching_notes(book: Book) -> Iterator[Problem]:
+    """Every chapter and every primer has notes for those who teach it, with all headings."""
+    for page in book.taught:
+        path = editions.notes_path(book.layout, page)
+        place = path if path.is_file() else page.path
+        for problem in editions.notes_problems(book.layout, page):
+            yield Problem(place, 1, problem)
+
+
 CHECKS: tuple[Check, ...] = (
     front_matter,
     recordings_declared,
@@ -386,6 +395,7 @@ CHECKS: tuple[Check, ...] = (
     wording,
     one_english,
     cells,
+    teaching_notes,
 )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import re
 from dataclasses import dataclass
 from functools import cached_property
@@ -98,6 +99,10 @@ class Page:
 
     def notebook(self) -> nbformat.NotebookNode:
         """The page as a notebook without outputs; cell ids depend on positions only."""
+        return copy.deepcopy(self._notebook)
+
+    @cached_property
+    def _notebook(self) -> nbformat.NotebookNode:
         notebook = jupytext.reads(self.text, fmt="md:myst")
         for index, cell in enumerate(notebook.cells):
             cell["id"] = f"cell-{index}"

@@ -134,7 +134,7 @@ class Converter:
 
     def _equation(self, label: str) -> str:
         number = self._numbers.get(label)
-        return f"equation ({number})" if number else f"equation `{label}` of another page"
+        return f"({number})" if number else f"equation `{label}` of another page"
 
     def _document(self, held: str) -> str:
         split = _TARGETED.fullmatch(held)

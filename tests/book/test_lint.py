@@ -90,7 +90,10 @@ NOTATION = """\
 | $\\varepsilon$ | weight | none | {doc}`part/good` |
 | $\\bar{x}$ | mean | Hz | {doc}`part/good` |
 """
+NOTES = "## Time plan\n\na\n\n## Common errors\n\nb\n\n## Discussion questions\n\nc\n"
 OTHERS = {
+    "book/_teaching/good.md": NOTES,
+    "book/_teaching/primer.md": NOTES,
     "book/primer.md": PRIMER,
     "book/notation.md": NOTATION,
     "book/glossary.md": "# Glossary\n\n```{glossary}\noptimal transport\n  Moving.\n\nspike\n"
@@ -254,6 +257,13 @@ def test_lines_are_those_of_the_file(problems):
     good = chapter(play="One.\n\nTwo lines and\nan accuracy of 0.93.")
     (found,) = problems(lint.typed_results, good)
     assert found.startswith(f"good.md:{good.split(chr(10)).index('Two lines and') + 1}:")
+
+
+def test_unfinished_teaching_notes(problems):
+    """A page whose notes lack a heading is found."""
+    short = {"book/_teaching/good.md": NOTES.replace("## Common errors", "Errors")}
+    found = problems(lint.teaching_notes, **short)
+    assert found == ["good.md:1: the teaching notes lack the heading '## Common errors'"]
 
 
 def test_a_reference_that_stands_twice(problems):

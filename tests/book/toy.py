@@ -46,6 +46,9 @@ import json, os, pathlib
 from IPython.display import HTML, Markdown, display
 import ipywidgets as widgets
 x = 1
+
+def check(checker, answer):
+    assert checker(answer)
 ```
 
 ```{math}
@@ -84,6 +87,7 @@ def double(x):
 ```
 
 ```{code-cell} ipython3
+check(lambda answer: answer(2) == 4, double)
 print("measured:", double(x))
 folder = os.environ.get("NEUROTUTOR_RECORDS")
 if folder:

@@ -79,9 +79,22 @@ def test_check_says_right_or_names_the_mistake(shown, monkeypatch):
 
     check(_is_four, stub)
     assert "starter" in shown[2].data
-    monkeypatch.setenv("NEUROTUTOR_RECORDS", "anywhere")
-    with pytest.raises(NotYet, match="_is_four"):
+    assert "run that cell and this one" in shown[2].data
+
+    def named():
+        raise NotImplementedError("write named here")
+
+    check(_is_four, named)
+    assert "still the starter: write named here." in shown[3].data
+
+
+@pytest.mark.parametrize("counts", ["NEUROTUTOR_RECORDS", "NBGRADER_EXECUTION"])
+def test_a_wrong_answer_is_an_error_where_failures_are_counted(shown, monkeypatch, counts):
+    monkeypatch.setenv(counts, "anything")
+    check(_is_four, 4)
+    with pytest.raises(NotYet, match="_is_four: you added one too many"):
         check(_is_four, 5)
+    assert "one too many" in shown[1].data
 
 
 def test_data_box_names_the_command_and_refuses_unknown_names(shown):
