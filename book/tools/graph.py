@@ -98,18 +98,36 @@ def _places(items: Sequence[Item]) -> tuple[dict[str, tuple[int, int]], int, int
     return places, (right - 1) * _STEP_X + _WIDTH + 2 * _EDGE, height
 
 
-def _arrow(start: tuple[int, int], end: tuple[int, int], count: int | None) -> str:
-    """A curve from the right of one box to the left of another, with a number on it or none."""
+def _arrow(
+    start: tuple[int, int],
+    end: tuple[int, int],
+    shift: int,
+    between: Sequence[tuple[int, int]],
+    count: int | None,
+) -> str:
+    """A curve from the right of one box to the left of another, with a number on it or none.
+
+    Args:
+        start: upper left corner of the box that it comes from.
+        end: that of the box that it leads to.
+        shift: how far below the middle of that box it ends, so that several arrows stay apart.
+        between: corners of the boxes in the columns between; the curve keeps to the gaps.
+        count: the number.
+    """
     x, y = start[0] + _WIDTH, start[1] + _HEIGHT // 2
-    to_x, to_y = end[0] - 5, end[1] + _HEIGHT // 2
-    bend = to_x - (_STEP_X - _WIDTH) // 2
-    drawn = (
-        f'<path class="nt-graph-arrow" marker-end="url(#{_marker(count)})" d="M{x} {y} '
-        f'C{x + 40} {y} {bend} {to_y} {to_x} {to_y}"/>'
-    )
-    if count is not None:
-        drawn += f'<text class="nt-graph-count" x="{to_x - 16}" y="{to_y - 10}">{count}</text>'
-    return drawn
+    to_x, to_y = end[0] - 5, end[1] + _HEIGHT // 2 + shift
+    drawn = f"M{x} {y}"
+    for left in sorted({corner[0] for corner in between}):
+        tops = sorted(corner[1] for corner in between if corner[0] == left)
+        gaps = [top - (_STEP_Y - _HEIGHT) // 2 for top in [*tops, tops[-1] + _STEP_Y]]
+        gap = min(gaps, key=lambda place: abs(place - y))
+        drawn += f" C{x + 40} {y} {left - 40} {gap} {left} {gap} L{left + _WIDTH} {gap}"
+        x, y = left + _WIDTH, gap
+    drawn += f" C{x + 40} {y} {to_x - 36} {to_y} {to_x} {to_y}"
+    arrow = f'<path class="nt-graph-arrow" marker-end="url(#{_marker(count)})" d="{drawn}"/>'
+    if count is None:
+        return arrow
+    return f'{arrow}<text class="nt-graph-count" x="{to_x - 16}" y="{to_y - 9}">{count}</text>'
 
 
 def _marker(counts: object) -> str:
@@ -140,11 +158,13 @@ def draw(
     arrows, boxes, sentences = [], [], []
     for item in items:
         x, y = places[item.name]
-        arrows += [
-            _arrow(places[need], (x, y), counts[need, item.name] if counts else None)
-            for need in item.needs
-            if need in places
-        ]
+        needs = sorted((need for need in item.needs if need in places), key=lambda n: places[n][1])
+        for number, need in enumerate(needs):
+            left = places[need][0]
+            between = [corner for corner in places.values() if left < corner[0] < x]
+            shift = round((number - (len(needs) - 1) / 2) * 20)
+            count = counts[need, item.name] if counts else None
+            arrows.append(_arrow(places[need], (x, y), shift, between, count))
         title = html.escape(item.title)
         address = html.escape(item.address, quote=True)
         boxes.append(

@@ -17,9 +17,10 @@ def _plural(count: int, word: str) -> str:
 
 def _time(pages: list[dict[str, Any]]) -> str:
     """Reading time as declared and run time as measured, of all these pages together."""
-    parts = [
-        f"{_plural(sum(page['front']['reading_minutes'] for page in pages), 'minute')} to read"
-    ]
+    minutes = sum(page["front"]["reading_minutes"] for page in pages)
+    hours, rest = divmod(minutes, 60)
+    reading = f"{hours} h {rest} min" if hours > 1 else _plural(minutes, "minute")
+    parts = [f"{reading} to read"]
     if all(page["cost"] for page in pages):
         parts.append(f"{duration(sum(page['cost']['wall_seconds'] for page in pages))} to run")
     return ", ".join(parts)
@@ -59,13 +60,13 @@ class Route(Directive):
         lines += ["*Afterwards you can*:", ""]
         lines += [f"- {aim}" for page in pages for aim in page["front"]["objectives"]]
         chosen = [
-            f"{number} ({page['exercises'][number - 1]})"
+            f"{number}, *{page['exercises'][number - 1]}*"
             for page in pages
             for number in step["exercises"].get(page["name"]) or []
         ]
         lines += ["", f"*Exercises*: {'; '.join(chosen) or 'none'}", ""]
         held = "; ".join(_work(page) for page in pages)
-        lines.append(f"*Time*: {_time(pages)}. There are {held} in all.")
+        lines.append(f"*Time*: {_time(pages)}. *On the page*: {held}.")
         return self.parsed("\n".join(lines), "nt-card", "nt-route-step")
 
 

@@ -51,6 +51,20 @@ def test_build_says_what_it_does(built):
     assert sum(line.strip().endswith(" s") for line in lines) >= len(steps)
 
 
+def test_routes_and_the_table_of_chapters_are_filled(built):
+    """Aims, times and tasks come from the pages and their executions."""
+    root, _ = built
+    page = soup(root, "paths.html")
+    step = page.select_one(".nt-route-step").get_text(" ", strip=True)
+    for text in ("Week 1", "Sleep well.", "Count the cells", "Double it", "5 minutes to read"):
+        assert text in step
+    assert " s to run" in step
+    assert page.select_one(".nt-route-step a")["href"] == "representations/toy.html"
+    row = page.select_one("table.nt-chapters tbody tr").get_text(" ", strip=True)
+    assert "0 questions, 1 exercise" in row
+    assert "Move a slider" in row
+
+
 def test_pages_show_what_was_measured(built):
     """Card, claims, costs, equations and graph are filled from declarations and records."""
     root, _ = built

@@ -74,6 +74,8 @@ display(player)
 (toy-exercises)=
 ## Exercises
 
+### 1. Double it
+
 Double it.
 
 ```{code-cell} ipython3
@@ -123,6 +125,9 @@ PAGES = {
     "index.md": "# Toy book\n\nStart here.\n\n```{chapter-graph}\n```\n",
     "glossary.md": "# Glossary\n\n```{glossary}\ntransport\n  Moving mass.\n```\n",
     "what_reproduces.md": "# What reproduces\n\n```{claims-table}\n```\n",
+    "paths.md": "---\nroutes:\n  tour:\n    title: Tour\n    steps:\n      - {when: Week 1, pages: "
+    "[toy], before: Sleep well., exercises: {toy: [1]}}\n---\n\n# Paths\n\n```{route} tour\n```\n\n"
+    "```{chapter-table}\n```\n\n```{concept-graph}\n```\n",
     "what_it_costs.md": "# What it costs\n\n```{cost-table}\n```\n",
     "bibliography.md": "# Bibliography\n\n```{bibliography}\n```\n",
     "api.md": "# API\n\nModules.\n",
@@ -137,6 +142,7 @@ format: jb-book
 root: index
 chapters:
   - file: representations/toy
+  - file: paths
   - file: what_reproduces
   - file: what_it_costs
   - file: glossary
