@@ -265,8 +265,8 @@ def _bind(front: _Sheets, sheets: Sequence[_Sheets], host: str, address: Address
         start = starts[each.entry.docname]
         caption = each.entry.caption
         if caption and caption not in parts:
-            parts[caption] = writer.add_outline_item(caption, start)
-        writer.add_outline_item(each.title, start, parent=parts.get(caption))
+            parts[caption] = writer.add_outline_item(title=caption, page_number=start)
+        writer.add_outline_item(title=each.title, page_number=start, parent=parts.get(caption))
     targets = {each.entry.docname: each for each in (front, *sheets)}
     for each in (front, *sheets):
         start = starts[each.entry.docname]
