@@ -115,7 +115,7 @@ def judge(
     hints, named = {}, set()
     for mistake, (answer, pattern) in reject.items():
         hints[mistake] = _hint(checker, answer)
-        demands = re.search(r"[A-Za-z0-9]{2,}", pattern)
+        demands = re.search(r"\w", re.sub(r"\\.", "", pattern))
         if hints[mistake] and demands and re.search(pattern, hints[mistake], re.IGNORECASE):
             named.add(mistake)
     accepted = tuple(_hint(checker, answer) == "" for answer in accept)
