@@ -262,6 +262,7 @@ def _question(**changes) -> str:
 def _open_question(page, *, script: bool = True) -> None:
     style = (STATIC / "neurotutor.css").read_text(encoding="utf-8")
     code = (STATIC / "neurotutor.js").read_text(encoding="utf-8") if script else ""
+    question = _question()
     # served rather than set, so that the document's events come as on the site
     page.route(
         "http://book.test/",
@@ -269,7 +270,7 @@ def _open_question(page, *, script: bool = True) -> None:
             content_type="text/html",
             body=f"<html lang='en'><head><meta charset='utf-8'><title>t</title>"
             f"<style>{style}</style><script>{code}</script></head>"
-            f"<body><main><article class='bd-article'>{_question()}</article></main></body></html>",
+            f"<body><main><article class='bd-article'>{question}</article></main></body></html>",
         ),
     )
     page.goto("http://book.test/")
