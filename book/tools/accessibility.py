@@ -48,9 +48,9 @@ THIN_OUT = """() => {
   for (const glyphs of document.querySelectorAll('mjx-math')) glyphs.remove();
 }"""
 
-_JUDGE = """async ([theme, options]) => {
+_JUDGE = """async ([theme, within, options]) => {
   document.documentElement.dataset.theme = theme;
-  const told = await axe.run(document, {...options, preload: false,
+  const told = await axe.run({include: [[within]]}, {...options, preload: false,
     resultTypes: ['violations', 'incomplete']});
   const plain = (rules) => rules.flatMap(rule => rule.nodes.map(node =>
     [rule.id, node.target.join(' '), node.html.slice(0, 160), node.failureSummary || '']));
@@ -70,12 +70,13 @@ def script(layout: Layout) -> str:
     return found.read_text(encoding="utf-8")
 
 
-def audit(page: Any, axe: str) -> tuple[list[str], list[str]]:
+def audit(page: Any, axe: str, within: str = "html") -> tuple[list[str], list[str]]:
     """What axe-core objects to on an open page, and what it leaves undecided.
 
     Args:
         page: of playwright, loaded and settled; some of its elements are removed.
         axe: source of axe-core.
+        within: the part of the page that is looked at.
 
     Returns:
         Violations and undecided findings, each as "theme: rule: element: what to do".
@@ -88,7 +89,7 @@ def audit(page: Any, axe: str) -> tuple[list[str], list[str]]:
         ("light", {"runOnly": {"type": "tag", "values": list(RULES)}}),
         ("dark", {"runOnly": {"type": "rule", "values": list(COLOUR_RULES)}}),
     ):
-        found = page.evaluate(_JUDGE, [theme, options])
+        found = page.evaluate(_JUDGE, [theme, within, options])
         for goal, findings in zip((violations, undecided), found, strict=True):
             for rule, target, markup, advice in findings:
                 words = " ".join(advice.split())
@@ -105,7 +106,7 @@ UNREADABLE = r"""() => {
   const scrolls = (item) => ['auto', 'scroll'].includes(getComputedStyle(item).overflowX);
   for (const item of document.querySelectorAll('article *')) {
     const style = getComputedStyle(item);
-    if (!item.clientWidth || item.closest('svg, mjx-container, .noUi-target')) continue;
+    if (!item.clientWidth || item.closest('svg, .math, mjx-container, .noUi-target')) continue;
     const cut = ['hidden', 'clip'].includes(style.overflowX) && item.textContent.trim() &&
       item.clientWidth > 2 && item.scrollWidth > item.clientWidth + 2;
     if (cut && ![...item.querySelectorAll('*')].some(scrolls))

@@ -96,11 +96,11 @@ def quiz(question: str, options: Sequence[tuple[str, bool, str]], *, id: str) ->
 
 def ask_number(
     question: str,
-    answer: float,
+    answer: float | int,
     why: str,
     *,
-    tolerance: float,
-    mistakes: Sequence[tuple[float, str]] = (),
+    tolerance: float | int,
+    mistakes: Sequence[tuple[float | int, str]] = (),
     unit: str = "",
     id: str,
 ) -> None:
