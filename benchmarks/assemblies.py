@@ -198,7 +198,6 @@ def main(arguments: list[str] | None = None) -> int:
         repeats=options.repeats,
         seeds=list(range(options.repeats)),
         packages=["scipy"],
-        peers=["neural-assemblies"],
         details={"agreement": same, "published_s": [*PUBLISHED.items()], "supports": supports},
     )
     return common.finish(record, options.out)

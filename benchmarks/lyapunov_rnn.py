@@ -11,7 +11,6 @@ the package give the same exponents.
 from __future__ import annotations
 
 import argparse
-import importlib.util
 import sys
 from collections.abc import Callable
 
@@ -125,8 +124,6 @@ def main(arguments: list[str] | None = None) -> int:
         )
         for k in (1, 8, 16, 32, 64, 128)
     ]
-    if importlib.util.find_spec("pynamicalsys"):
-        rows.append(lorenz_row(max(1, repeats // 2)))
     published = PUBLISHED_S["lstm"] * steps / 500
     targets = [
         common.target(
@@ -160,7 +157,6 @@ def main(arguments: list[str] | None = None) -> int:
         repeats=repeats,
         seeds=[0],
         packages=["torch"],
-        peers=["pynamicalsys"],
         details={"steps": steps, "published_s": PUBLISHED_S},
     )
     return common.finish(record, options.out)

@@ -201,7 +201,7 @@ def test_growing_cost_rises():
 
 
 def test_peers_are_pinned():
-    assert {"timeawarepc", "tigramite", "pynamicalsys"} <= {
+    assert {"timeawarepc", "tigramite", "fft-conv-pytorch"} <= {
         each.partition("==")[0] for each in bench.peers(LAYOUT)
     }
 
