@@ -12,9 +12,11 @@ import subprocess
 
 import nbformat
 
+from . import editions
 from .address import Address
-from .console import BuildError, say
+from .console import say
 from .layout import Layout
+from .pages import discover
 
 # What the package needs to be installed on the branch, and what Binder reads.
 CARRIED = (
@@ -42,7 +44,7 @@ def write(layout: Layout) -> bool:
         Whether it was written.
 
     Raises:
-        BuildError: if there are no students' notebooks.
+        BuildError: if an address in `_config.yml` is malformed, or an exercise of a page.
     """
     address = Address.read(layout)
     shutil.rmtree(layout.launch, ignore_errors=True)
@@ -52,17 +54,13 @@ def write(layout: Layout) -> bool:
             f"{layout.launch.name}/ is not written"
         )
         return False
-    student = layout.notebooks / "student"
-    notebooks = sorted(student.rglob("*.ipynb"))
-    if not notebooks:
-        raise BuildError(f"there are no notebooks in {student}; run `python -m book.tools book`")
     draft = layout.launch.with_suffix(".part")
     shutil.rmtree(draft, ignore_errors=True)
     cell = colab_cell(address, state(layout, address))
-    for path in notebooks:
-        goal = draft / path.relative_to(student)
+    for name, content in editions.notebooks(layout, "student", discover(layout)).items():
+        goal = draft / name
         goal.parent.mkdir(parents=True, exist_ok=True)
-        notebook = nbformat.read(path, as_version=4)
+        notebook = nbformat.reads(content.decode(), as_version=4)
         notebook.cells.insert(0, nbformat.v4.new_code_cell(cell, id="colab"))
         nbformat.write(notebook, goal)
     for name in CARRIED:

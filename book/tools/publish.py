@@ -25,11 +25,13 @@ import nbformat
 
 from neurotutor import plotting
 
-from . import cards, mark, widgets
+from . import cards, editions, mark, widgets
 from .address import Address
 from .console import BuildError, say
 from .fingerprint import digest, file_digest
 from .layout import Layout
+from .pages import discover
+from .plain import Converter
 from .site import page_paths
 from .stage import FACTS
 
@@ -136,11 +138,12 @@ def _facts(layout: Layout) -> dict[str, dict[str, Any]]:
 # ------------------------------------------------------------------------------------ downloads
 
 
-def executed_notebook(staged: str) -> str:
+def executed_notebook(staged: str, convert: Converter) -> str:
     """The notebook of a page as it was executed: solutions and results, without page markup.
 
     Args:
         staged: the notebook from which the page was rendered, as JSON.
+        convert: turns the page's text into plain Markdown.
 
     Returns:
         The notebook as JSON; a starter, which the page shows above each solution, is left out.
@@ -149,30 +152,35 @@ def executed_notebook(staged: str) -> str:
     notebook.cells = [cell for cell in notebook.cells if not cell.id.endswith("-starter")]
     for cell in notebook.cells:
         cell.metadata.pop("mystnb", None)
+        if cell.cell_type == "markdown":
+            cell.source = convert(cell.source)
+    notebook.cells = [cell for cell in notebook.cells if cell.source or cell.cell_type == "code"]
+    if convert.cited:
+        text = convert.references()
+        notebook.cells.append(nbformat.v4.new_markdown_cell(text, id="references"))
     return nbformat.writes(notebook)
 
 
 def _copy_downloads(layout: Layout, draft: Path, facts: Mapping[str, dict[str, Any]]) -> None:
-    """Copy each page's text source and notebooks; an instructor's notebook never."""
-    notebooks = [docname for docname, known in facts.items() if known["is_notebook"]]
-    if notebooks and not any((layout.notebooks / "student").rglob("*.ipynb")):
-        raise BuildError(
-            f"there are no notebooks in {layout.notebooks / 'student'}; run "
-            "`python -m book.tools book` first"
-        )
-    for docname in notebooks:
-        goal = draft / EXECUTED / f"{docname}.ipynb"
-        goal.parent.mkdir(parents=True, exist_ok=True)
-        staged = (layout.source / f"{docname}.ipynb").read_text(encoding="utf-8")
-        goal.write_text(executed_notebook(staged), encoding="utf-8")
-        student = layout.notebooks / "student" / f"{docname}.ipynb"
-        if student.is_file():
-            goal = draft / STUDENT / f"{docname}.ipynb"
-            goal.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(student, goal)
-        goal = draft / TEXT / f"{docname}.md"
-        goal.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(layout.book / f"{docname}.md", goal)
+    """Write each page's text source and notebooks; an instructor's notebook never.
+
+    Students' notebooks are made anew: those below `_build/notebooks` may hold a reader's work.
+    """
+    pages = discover(layout)
+    student = editions.notebooks(layout, "student", pages)
+    for page in pages:
+        if page.docname not in facts or not page.is_notebook:
+            continue
+        staged = (layout.source / f"{page.docname}.ipynb").read_text(encoding="utf-8")
+        convert = Converter(page, pages, layout.book / "references.bib")
+        for goal, content in (
+            (f"{EXECUTED}/{page.docname}.ipynb", executed_notebook(staged, convert).encode()),
+            (f"{STUDENT}/{page.docname}.ipynb", student[f"{page.docname}.ipynb"]),
+            (f"{TEXT}/{page.docname}.md", page.path.read_bytes()),
+        ):
+            path = draft / goal
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content)
 
 
 def downloads(draft: Path, address: Address, docname: str, *, notebook: bool) -> dict[str, str]:

@@ -48,6 +48,17 @@ And more.</p>
 <h2 id="goal">A goal</h2><p>Last words.</p></section></article></main>
 </body></html>
 """
+NOTEBOOK = """\
+---
+kernelspec: {display_name: Python 3, name: python3}
+---
+
+# A page
+
+```{code-cell} ipython3
+answer = 42
+```
+"""
 CARD = '<div class="nt-card docutils container"><div>goals</div><div>facts</div></div>'
 STATE = {
     "state": {
@@ -103,7 +114,9 @@ def little(tmp_path, drawn):
         "root: index\nparts:\n  - caption: A part\n    chapters:\n      - file: part/page\n"
         "      - file: api\n        sections:\n          - glob: api/*\n",
     )
-    write(tmp_path, "book/part/page.md", "# A page\n")
+    write(tmp_path, "book/part/page.md", NOTEBOOK)
+    write(tmp_path, "book/_static/neurotutor.css", "")
+    write(tmp_path, "book/references.bib", "")
     pages = {"index": ("First", ""), "part/page": ("A page", CARD + PLAYER), "api": ("API", "")}
     for docname, (title, body) in pages.items():
         up = "../" * docname.count("/")
@@ -117,7 +130,8 @@ def little(tmp_path, drawn):
     (tmp_path / "_build/cards").symlink_to(drawn)
     cell = nbformat.v4.new_code_cell("answer = 42", id="cell-1", metadata={"mystnb": {"a": "b"}})
     starter = nbformat.v4.new_markdown_cell("::::{admonition} Your turn", id="cell-1-starter")
-    staged = nbformat.v4.new_notebook(cells=[starter, cell])
+    words = nbformat.v4.new_markdown_cell("See {term}`spike`.", id="cell-0")
+    staged = nbformat.v4.new_notebook(cells=[words, starter, cell])
     write(tmp_path, "_build/source/part/page.ipynb", nbformat.writes(staged))
     write(tmp_path, "_build/html/_sources/part/page.ipynb", nbformat.writes(staged))
     for kind in ("student", "instructor"):
@@ -264,8 +278,17 @@ def test_executed_notebook_is_free_of_page_markup(little):
     publish.write(little)
     notebook = nbformat.reads(read(little, "notebooks/executed/part/page.ipynb"), as_version=4)
     nbformat.validate(notebook)
-    assert [cell.source for cell in notebook.cells] == ["answer = 42"]
-    assert "mystnb" not in notebook.cells[0].metadata
+    assert [cell.source for cell in notebook.cells] == ["See *spike*.", "answer = 42"]
+    assert "mystnb" not in notebook.cells[1].metadata
+
+
+def test_published_notebooks_are_made_anew(little):
+    """What a reader did in a notebook below _build is not published."""
+    publish.write(little)
+    text = read(little, "notebooks/student/part/page.ipynb")
+    nbformat.validate(nbformat.reads(text, as_version=4))
+    assert "answer = 42" in text
+    assert '"kind"' not in text
 
 
 def test_theme_button_offers_what_is_there(little):
@@ -500,9 +523,8 @@ def test_first_cell_installs_in_colab_alone(launched, monkeypatch):
     """The cell is valid, installs the pinned state in Colab, and does nothing elsewhere."""
     notebook = nbformat.read(launched.launch / "part/page.ipynb", as_version=4)
     nbformat.validate(notebook)
-    assert [cell.id for cell in notebook.cells] == ["colab", "kind"]
-    student = nbformat.read(launched.notebooks / "student/part/page.ipynb", as_version=4)
-    assert [cell.id for cell in student.cells] == ["kind"]
+    assert notebook.cells[0].id == "colab"
+    assert notebook.cells[-1].source == "answer = 42"
     asked = []
     shell = types.SimpleNamespace(run_line_magic=lambda *words: asked.append(words))
     code = TransformerManager().transform_cell(notebook.cells[0].source)

@@ -21,10 +21,10 @@ def nearest(answer: Any) -> str:
         raise Hint(f"The result should have shape {right.shape}, yours has {found.shape}.")
     if np.array_equal(found, right):
         return "Ties go to the lowest number, as argmin does by itself."
-    if np.array_equal(found, np.array([4, 4, 4, 4, 0, 4])) or (found == 4).sum() >= 4:
-        raise Hint("You take the farthest letter.")
     if np.array_equal(found, (encodings @ codebook.T).argmax(axis=1)):
         raise Hint("The largest inner product favours long letters. Take the smallest distance.")
+    if (found == 4).sum() >= 4:
+        raise Hint("You take the farthest letter.")
     if set(np.flatnonzero(found != right).tolist()) <= {1, 3, 5}:
         raise Hint("Where two letters are equally near, take the one with the lower number.")
     wrong = int(np.flatnonzero(found != right)[0])
