@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from book.tools import execute, records, repeat
+from book.tools import execute, repeat
 from book.tools.console import BuildError
 from book.tools.layout import Layout
 from book.tools.pages import discover
@@ -88,14 +88,3 @@ def test_a_page_without_an_execution_is_refused(tmp_path):
     layout.claims.write_text("", encoding="utf-8")
     with pytest.raises(BuildError, match="records no claims"):
         repeat.repeat(layout, ["small"])
-
-
-def test_every_chapter_was_repeated_and_what_differs_is_explained():
-    layout = Layout.here()
-    claims = records.read_claims(layout)
-    path = layout.root / "benchmarks" / repeat.RECORD
-    kept = json.loads(path.read_text(encoding="utf-8"))
-    assert set(kept) == set(claims)
-    for name, entry in kept.items():
-        assert entry["numbers"] > 0
-        assert repeat.unexplained(entry["differ"], claims[name]) == [], name
