@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import symtable
 
 
 def bound(node: ast.stmt) -> set[str]:
@@ -22,8 +23,18 @@ def bound(node: ast.stmt) -> set[str]:
 
 
 def used(node: ast.AST) -> set[str]:
-    """Names that a statement reads, also later, inside its functions."""
-    return {n.id for n in ast.walk(node) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)}
+    """Names of the notebook that a statement reads, also later, inside its functions."""
+    names, waiting = set(), [symtable.symtable(ast.unparse(node), "cell", "exec")]
+    while waiting:
+        table = waiting.pop()
+        outermost = table.get_type() == "module"
+        names |= {
+            each.get_name()
+            for each in table.get_symbols()
+            if each.is_referenced() and (outermost or each.is_global())
+        }
+        waiting += table.get_children()
+    return names
 
 
 def needed(cells: list[str], wanted: set[str]) -> list[ast.stmt]:
