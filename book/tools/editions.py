@@ -28,7 +28,7 @@ KINDS = ("student", "instructor", "nbgrader")
 CELL_TIMEOUT = 900  # seconds; nbgrader's own 30 are too few for a page that trains networks
 
 _FOLDED = {"hide-input", "remove-input", "hide-cell"}
-_LOOKS = re.compile(r"\.nt-(?:check|databox|quiz|verdict)\b")
+_LOOKS = re.compile(r"\.nt-(?:check|choice|databox|number|quiz|verdict)\b")
 # The site's style sheet takes these from its theme; in a notebook Jupyter's own colours serve.
 _COLOURS = """\
 :root {

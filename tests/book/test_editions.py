@@ -300,7 +300,7 @@ def test_questions_keep_their_answers_back_in_jupyter(small):
     layout, page = small
     style = editions.notebook(layout, page, "student", [page]).cells[1].source
     assert style.startswith("%%html")
-    assert re.search(r"\.nt-quiz \.nt-why \{[^}]*display: none", style)
+    assert re.search(r"\.nt-choice \.nt-why \{[^}]*display: none", style)
     assert "@media" not in style
 
 
