@@ -36,7 +36,8 @@ def exercise_titles(page: Page) -> list[str]:
 
 def question_count(page: Page) -> int:
     """How many questions answer back on the page."""
-    return sum(len(re.findall(r"\bquiz\(", cell.source)) for cell in page.code_cells)
+    asked = re.compile(r"\b(?:quiz|ask_number)\(")
+    return sum(len(asked.findall(cell.source)) for cell in page.code_cells)
 
 
 def routes(book: Book) -> Iterator[Problem]:
