@@ -106,7 +106,8 @@ UNREADABLE = r"""() => {
   const scrolls = (item) => ['auto', 'scroll'].includes(getComputedStyle(item).overflowX);
   for (const item of document.querySelectorAll('article *')) {
     const style = getComputedStyle(item);
-    if (!item.clientWidth || item.closest('svg, .math, mjx-container, .noUi-target, .toggle-hidden')) continue;
+    const apart = 'svg, .math, mjx-container, .noUi-target, .toggle-hidden';
+    if (!item.clientWidth || item.closest(apart)) continue;
     const cut = ['hidden', 'clip'].includes(style.overflowX) && item.textContent.trim() &&
       item.clientWidth > 2 && item.scrollWidth > item.clientWidth + 2;
     if (cut && ![...item.querySelectorAll('*')].some(scrolls))
