@@ -192,7 +192,7 @@ def _soundfont(pitch, onset, offset, velocity, program: int, sample_rate: int, s
     except ModuleNotFoundError as error:
         raise ModuleNotFoundError(
             "the soundfont engine needs midirenderer, mido and pretty_midi: "
-            "pip install 'neurotutor[audio]', or choose engine='additive'"
+            "pip install -e '.[audio]', or choose engine='additive'"
         ) from error
     sound = midirenderer.render_wave_from(
         _font(), _midi_bytes(pitch, onset, offset, velocity, program)

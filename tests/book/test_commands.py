@@ -115,6 +115,11 @@ def _editable(command: str, venv: Path) -> None:
     assert Path(found.strip()).parent == venv.parent / "neurotutor"
 
 
+def _extra(command: str, venv: Path) -> None:
+    offline = "--dry-run --no-index --no-build-isolation --quiet"
+    assert passes(f"python -m {command} {offline}", venv.parent) == ""
+
+
 def _pinned(command: str, venv: Path) -> None:
     pins = (LAYOUT.root / "requirements.txt").read_text(encoding="utf-8").splitlines()
     assert command.split()[-1] in pins
@@ -159,6 +164,7 @@ KINDS: dict[str, Callable[[str, Path], None]] = {
     r"source \.venv/bin/activate": _activate,
     r"pip install -r requirements\.txt": _requirements,
     r"pip install --no-deps -e \.": _editable,
+    r"pip install -e '\.\[[a-z]+\]'": _extra,
     r"pip install [\w-]+==[\w.]+": _pinned,
     r"make [a-z]+(?: (?:NAME|PYTHON|PORT)=[\w.]+)?": _make,
     r"python -m book\.tools .+": _helped,
