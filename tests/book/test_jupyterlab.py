@@ -22,10 +22,15 @@ LAYOUT = Layout.here()
 PAGES = discover(LAYOUT)
 PRIMER = by_name(PAGES, "neural_data")
 TOKEN = "a-token-for-this-test"
-PATIENCE = 120_000  # milliseconds; a kernel that starts on a busy machine takes its time
+PATIENCE = 300_000  # milliseconds; a kernel that starts on a busy machine takes its time
 
 needs_chromium = pytest.mark.skipif(site.browser_path() is None, reason="needs chromium")
 
+# The notebook is shown, its kernel has answered, and the command to run it can be given.
+READY = """() => {
+    const kernel = window.jupyterapp?.shell.currentWidget?.sessionContext?.session?.kernel;
+    return kernel?.status === 'idle' && jupyterapp.commands.isEnabled('notebook:run-all-cells');
+}"""
 SETTINGS = {
     # Cells out of sight are drawn, too, and nothing asks another host for news.
     "notebook-extension/tracker": {"windowingMode": "none"},
@@ -51,7 +56,7 @@ def jupyterlab(folder: Path) -> Iterator[str]:
     environment = {**os.environ, **{name: str(path) for name, path in places.items()}}
     environment["PYTHONPATH"] = str(LAYOUT.root)
     command = [sys.executable, "-m", "jupyter", "lab", "--no-browser", "--ip=127.0.0.1"]
-    command += ["--port=0", "--allow-root", f"--IdentityProvider.token={TOKEN}"]
+    command += ["--port=0", "--allow-root", "--expose-app-in-browser", f"--IdentityProvider.token={TOKEN}"]
     command += [f"--ServerApp.root_dir={folder / 'work'}"]
     with (folder / "log.txt").open("w") as log:
         server = subprocess.Popen(command, env=environment, stdout=log, stderr=log, cwd=folder)
@@ -99,9 +104,9 @@ def test_first_exercise_in_jupyterlab(tmp_path):
         page.goto(f"{address}lab/tree/primer.ipynb?token={TOKEN}")
         notebook = page.locator(".jp-NotebookPanel .jp-Notebook")
         page.locator(".jp-Notebook .jp-CodeCell").first.wait_for()
-        page.locator(".jp-Notebook-ExecutionIndicator[data-status=idle]").first.wait_for()
-        page.locator(".lm-MenuBar-item", has_text="Run").click()
-        page.locator(".lm-Menu-itemLabel", has_text="Run All Cells").first.click()
+        # A command of JupyterLab, where a click is lost on a menu that is still being built.
+        page.wait_for_function(READY)
+        page.evaluate("jupyterapp.commands.execute('notebook:run-all-cells')")
         first = notebook.locator(".jp-CodeCell", has_text=test.source).first
         answer = first.locator(".nt-check")
         answer.wait_for()
