@@ -29,6 +29,10 @@ def main(arguments: list[str] | None = None) -> int:
         "repeat", help="execute pages once more and compare every recorded number, bit for bit"
     )
     again.add_argument("names", nargs="*", metavar="NAME", help="pages (default: all with claims)")
+    steady = commands.add_parser(
+        "sheet", help="run pages under other seeds and on two threads, and keep what they record"
+    )
+    steady.add_argument("names", nargs="*", metavar="NAME", help="pages (default: all with claims)")
     commands.add_parser("site", help="the book, with all that a static host needs, in _build/site")
     commands.add_parser("pdf", help="print the whole built book into one PDF (needs Chromium)")
     commands.add_parser("student", help="write the notebooks with open exercises")
@@ -87,6 +91,10 @@ def _run(layout: Layout, chosen: argparse.Namespace) -> int:
             for name in differ:
                 say(f"differs, and claims.toml does not say why: {name}", error=True)
             return 1 if differ else 0
+        case "sheet":
+            from . import sheet
+
+            sheet.vary(layout, chosen.names, at_once=chosen.jobs)
         case "site":
             from . import host
 

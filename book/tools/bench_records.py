@@ -14,7 +14,7 @@ SCHEMA = 1
 OLDER = 0  # marks a record of before the common form; no page draws it
 MISSING = "peers-missing.json"  # in the peers' environment: peer -> why pip could not install it
 TIMES = ("median_s", "min_s", "max_s", "peak_bytes")
-OTHERS = ("baseline",)  # JSON files of the same folder that are no such records
+OTHERS = ("baseline", "repeat", "sheet")  # JSON files of the same folder that are no such records
 _FIELDS = {
     "schema": int,
     "name": str,

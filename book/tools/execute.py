@@ -118,10 +118,65 @@ def execute(layout: Layout, job: Job) -> Execution:
         ExecutionFailed: if a cell failed or did not run, or the claims on record do not stand.
     """
     page = job.page
-    notebook = page.notebook()
+    scale = records.scale()
+    run = run_cells(layout, page, page.notebook())
+    executed, record = run.notebook, run.record
+    _check_cells(page, executed, run.code, run.output)
+    absent = {each for each in page.front.get("data") or [] if locate_data(layout, each) is None}
+    found = records.problems(page.name, job.claims, record, absent=absent, at_scale=scale)
+    if found:
+        lines = "\n".join(f"  {line}" for line in found)
+        raise ExecutionFailed(f"{page.path}: the claims on record do not stand:\n{lines}")
+    if scale == "paper":
+        say(f"    recorded: {records.keep_paper(page.path, record, run.seconds)}")
+    cost = {
+        "wall_seconds": run.seconds,
+        "cpu_seconds": run.spent.cpu_seconds,
+        "peak_bytes": run.spent.peak_bytes,
+        "cell_seconds": [_seconds(cell) for cell in executed.cells if cell.cell_type == "code"],
+        "cores": psutil.cpu_count(),
+        "device": record.get("environment", {}).get("device", ""),
+        "scale": scale,
+    }
+    for cell in executed.cells:
+        cell.metadata.pop("execution", None)
+    return Execution(executed, cost, record)
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a run of a notebook's cells left, whether or not they succeeded.
+
+    Attributes:
+        notebook: with its outputs.
+        record: what its cells recorded; empty if they recorded nothing.
+        code: exit status of the process.
+        output: what the process printed.
+        seconds: wall time.
+        spent: processor time and memory.
+    """
+
+    notebook: nbformat.NotebookNode
+    record: dict[str, Any]
+    code: int
+    output: str
+    seconds: float
+    spent: Spent
+
+
+def run_cells(
+    layout: Layout, page: Page, notebook: nbformat.NotebookNode, *, threads: int = 1
+) -> Run:
+    """Run the cells of a notebook in a process and a folder of their own.
+
+    Args:
+        layout: folders of the book.
+        page: whose notebook it is.
+        notebook: its cells; the settings of the notebook itself are left out.
+        threads: that each numerical library may use.
+    """
     # A notebook must not be able to switch its own failures off.
     notebook.metadata = {"kernelspec": {"name": "python3", "display_name": "Python 3"}}
-    scale = records.scale()
     # nbmake does not collect below a folder called _build, so the work is done elsewhere.
     with tempfile.TemporaryDirectory(prefix="neurotutor-", ignore_cleanup_errors=True) as folder:
         work = Path(folder)
@@ -143,36 +198,18 @@ def execute(layout: Layout, job: Job) -> Execution:
             "pytest.ini",
             "--rootdir",
             ".",
-            f"--nbmake-timeout={CELL_LIMIT[scale]}",
+            f"--nbmake-timeout={CELL_LIMIT[records.scale()]}",
             path.name,
         ]
-        code, output, seconds, spent = _measured(command, work, _environment(layout, work))
+        environment = _environment(layout, work, threads)
+        code, output, seconds, spent = _measured(command, work, environment)
         executed = nbformat.read(path, as_version=4)
         record = records.read_record(work / "records", page.name)
-    _check_cells(page, executed, code, output)
-    absent = {each for each in page.front.get("data") or [] if locate_data(layout, each) is None}
-    found = records.problems(page.name, job.claims, record, absent=absent, at_scale=scale)
-    if found:
-        lines = "\n".join(f"  {line}" for line in found)
-        raise ExecutionFailed(f"{page.path}: the claims on record do not stand:\n{lines}")
-    if scale == "paper":
-        say(f"    recorded: {records.keep_paper(page.path, record, seconds)}")
-    cost = {
-        "wall_seconds": seconds,
-        "cpu_seconds": spent.cpu_seconds,
-        "peak_bytes": spent.peak_bytes,
-        "cell_seconds": [_seconds(cell) for cell in executed.cells if cell.cell_type == "code"],
-        "cores": psutil.cpu_count(),
-        "device": record.get("environment", {}).get("device", ""),
-        "scale": scale,
-    }
-    for cell in executed.cells:
-        cell.metadata.pop("execution", None)
-    return Execution(executed, cost, record)
+    return Run(executed, record, code, output, seconds, spent)
 
 
-def _environment(layout: Layout, work: Path) -> dict[str, str]:
-    """The environment of a kernel: one thread, no settings of the user, progress bars off."""
+def _environment(layout: Layout, work: Path, threads: int) -> dict[str, str]:
+    """The environment of a kernel: its threads, no settings of the user, progress bars off."""
     dropped = ("PYTEST_", "JUPYTER_", "COV_")
     kept = {key: value for key, value in os.environ.items() if not key.startswith(dropped)}
     search = [str(layout.root), *filter(None, [os.environ.get("PYTHONPATH")])]
@@ -180,9 +217,9 @@ def _environment(layout: Layout, work: Path) -> dict[str, str]:
         kept["NEUROTUTOR_DATA"] = str(data_folders(layout)[0])
     return {
         **kept,
-        "OMP_NUM_THREADS": "1",
-        "MKL_NUM_THREADS": "1",
-        "OPENBLAS_NUM_THREADS": "1",
+        "OMP_NUM_THREADS": str(threads),
+        "MKL_NUM_THREADS": str(threads),
+        "OPENBLAS_NUM_THREADS": str(threads),
         "PYTHONHASHSEED": "0",
         "PYTHONPATH": os.pathsep.join(search),
         "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
