@@ -87,7 +87,7 @@ def _run(layout: Layout, chosen: argparse.Namespace) -> int:
         case "repeat":
             from . import repeat
 
-            differ = repeat.repeat(layout, chosen.names)
+            differ = repeat.repeat(layout, chosen.names, at_once=chosen.jobs)
             for name in differ:
                 say(f"differs, and claims.toml does not say why: {name}", error=True)
             return 1 if differ else 0

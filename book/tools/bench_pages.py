@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -178,9 +179,41 @@ class PeerTargets(BenchDirective):
         return [self.parsed(said), self.table(head, rows, "nt-bench")]
 
 
+class CostHistory(BenchDirective):
+    """What pages needed before they were made faster, and now; one `page: what changed` a line.
+
+    CPU seconds of the first baseline are multiplied by how long the calibration takes now over how
+    long it took then, so that both columns speak of the same machine.
+    """
+
+    def run(self) -> list[nodes.Node]:
+        """Nodes of the table."""
+        record = json.loads((self.folder / "baseline.json").read_text(encoding="utf-8"))
+        rows, total = [], [0.0, 0.0]
+        changes = dict(line.split(": ", 1) for line in self.content)
+        unknown = sorted(changes.keys() - record["pages"].keys())
+        if unknown or "before" not in record:
+            raise self.error(f"the baseline says nothing of {', '.join(unknown) or 'before'}")
+        for name, now in record["pages"].items():
+            old = record["before"]["pages"].get(name, now)
+            before = old["seconds"] * now["calibration_s"] / old["calibration_s"]
+            total = [total[0] + before, total[1] + now["seconds"]]
+            if name in changes:
+                cells = [f"{before:.0f} s", f"{now['seconds']:.0f} s", changes[name]]
+                rows.append([self.link(name), *cells])
+        rows.append(["**The whole book**", *(f"**{each:.0f} s**" for each in total), ""])
+        environment = record["environment"]
+        made = f"Before: {record['before']['date']}. Now: {record['date']}, " + ", ".join(
+            f"{key} {environment[key]}" for key in ("device", "python", "numpy", "torch")
+        )
+        head = ["Page", "CPU seconds before", "Now", "What changed"]
+        return [self.table(head, rows, "nt-history"), self.parsed(plain(made) + ".")]
+
+
 def setup(app: Sphinx) -> None:
     """Register the directives."""
     app.add_directive("peer-ratios", PeerRatios)
     app.add_directive("peer-curves", PeerCurves)
     app.add_directive("peer-table", PeerTable)
     app.add_directive("peer-targets", PeerTargets)
+    app.add_directive("cost-history", CostHistory)

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import json
-import urllib.parse
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from bs4 import BeautifulSoup
-
 from . import cache
+from .cache import Execution
 from .console import BuildError, say
 from .execute import plan
 from .layout import Layout
-from .pages import discover
+from .pages import Page, discover
+from .site import page_weight
 
 MARGIN = 1.3  # a page is reported when it needs more than this many times its baseline
 UNITS = {"seconds": "CPU seconds", "peak_bytes": "peak memory", "page_bytes": "page weight"}
@@ -76,30 +75,27 @@ def measured(layout: Layout) -> dict[str, dict[str, float]]:
 
     Pages that an older driver executed carry no calibration; they are left out.
     """
+    return {name: _needs(layout, page, done) for name, (page, done) in _executed(layout).items()}
+
+
+def _executed(layout: Layout) -> dict[str, tuple[Page, Execution]]:
     found = {}
     for job in plan(layout, discover(layout)):
         execution = cache.load(layout.cache, job.page.name, job.key)
-        if execution is None or "calibration" not in execution.cost:
-            continue
-        html = layout.html / f"{job.page.docname}.html"
-        found[job.page.name] = {
-            "seconds": round(execution.cost["cpu_seconds"], 2),
-            "peak_bytes": execution.cost["peak_bytes"],
-            "page_bytes": page_weight(html) if html.is_file() else 0,
-            "calibration_s": round(execution.cost["calibration"]["cpu_seconds"], 4),
-        }
+        if execution is not None and "calibration" in execution.cost:
+            found[job.page.name] = (job.page, execution)
     return found
 
 
-def page_weight(path: Path) -> int:
-    """Bytes of a page and of the pictures that it shows."""
-    soup = BeautifulSoup(path.read_text(encoding="utf-8"), "html.parser")
-    pictures = {
-        (path.parent / urllib.parse.unquote(image["src"])).resolve()
-        for image in soup.find_all("img", src=True)
-        if not image["src"].startswith("data:")
+def _needs(layout: Layout, page: Page, execution: Execution) -> dict[str, float]:
+    html = layout.html / f"{page.docname}.html"
+    return {
+        "seconds": round(execution.cost["cpu_seconds"], 2),
+        "wall_seconds": round(execution.cost["wall_seconds"], 1),
+        "peak_bytes": execution.cost["peak_bytes"],
+        "page_bytes": page_weight(html) if html.is_file() else 0,
+        "calibration_s": round(execution.cost["calibration"]["cpu_seconds"], 4),
     }
-    return path.stat().st_size + sum(each.stat().st_size for each in pictures if each.is_file())
 
 
 def baseline_path(layout: Layout) -> Path:
@@ -130,18 +126,33 @@ def read(layout: Layout) -> dict[str, dict[str, Any]]:
 
 
 def record(layout: Layout) -> None:
-    """Write what this build measured as the new baseline; what it did not measure stays.
+    """Write what this build measured as the new baseline, with device and versions.
+
+    The first baseline that ever was stays in the file, as what the book needed before.
 
     Raises:
-        BuildError: if no execution on this machine carries a calibration.
+        BuildError: if a page was not executed with a calibration on this machine.
     """
-    now = measured(layout)
-    if not now:
-        raise BuildError("no page was executed with a calibration; run `make book` first")
-    pages = {**read(layout), **now}
-    text = {"date": datetime.now(UTC).date().isoformat(), "pages": dict(sorted(pages.items()))}
-    baseline_path(layout).write_text(json.dumps(text, indent=1) + "\n", encoding="utf-8")
-    say(f"baseline of {len(now)} pages written to {baseline_path(layout)}")
+    done = _executed(layout)
+    absent = [page.name for page in discover(layout) if page.is_notebook and page.name not in done]
+    if absent or not done:
+        raise BuildError(
+            f"{', '.join(absent) or 'no page'} was not executed with a calibration as it stands; "
+            "run `make book` first"
+        )
+    path = baseline_path(layout)
+    old = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    before = old.pop("before", old)
+    text = {
+        "date": datetime.now(UTC).date().isoformat(),
+        "environment": next(
+            (each.record["environment"] for _, each in done.values() if each.record), {}
+        ),
+        "pages": {name: _needs(layout, *each) for name, each in sorted(done.items())},
+        **({"before": before} if before else {}),
+    }
+    path.write_text(json.dumps(text, indent=1) + "\n", encoding="utf-8")
+    say(f"baseline of {len(done)} pages written to {path}")
 
 
 def report(layout: Layout) -> int:

@@ -16,10 +16,13 @@ from functools import cache
 from pathlib import Path
 
 from . import prose
+from .concepts import glossary_terms
 from .console import BuildError, say
 from .fingerprint import digest, file_digest
 from .layout import Layout
 from .pages import Page, discover
+from .plain import bibliography, full_names
+from .sources import Book
 
 FOLDER = Path(__file__).with_name("spelling")
 AMERICAN = re.compile(
@@ -123,17 +126,15 @@ def variants(text: Text) -> Iterator[tuple[int, str]]:
 
 def known_words(layout: Layout) -> list[str]:
     """Words that no dictionary has: of the glossary, of names in the bibliography, by hand."""
-    found: set[str] = set()
-    glossary = layout.book / "glossary.md"
-    if glossary.is_file():
-        terms = re.findall(r"^(?=\S)(?![`#(:]).+$", glossary.read_text("utf-8"), re.MULTILINE)
-        found |= {word for term in terms for word in re.findall(r"[^\W\d_]{3,}", term)}
-    bibliography = layout.book / "references.bib"
-    if bibliography.is_file():
-        text = bibliography.read_text(encoding="utf-8")
-        for names in re.findall(r"^\s*author\s*=\s*[{\"](.*)[}\"],?$", text, re.MULTILINE):
-            bare = re.sub(r"\\['\"`^~=.cuvHk]\s*|[{}]", "", names)
-            found |= set(re.findall(r"[^\W\d_]{3,}", bare))
+    found = {
+        word
+        for term in glossary_terms(Book.read(layout))
+        for word in re.findall(r"[^\W\d_]{3,}", term)
+    }
+    references = layout.book / "references.bib"
+    if references.is_file():
+        for entry in bibliography(references).values():
+            found |= set(re.findall(r"[^\W\d_]{3,}", " ".join(full_names(entry))))
     by_hand = (FOLDER / "words.txt").read_text(encoding="utf-8").split("\n")
     found |= {word for word in by_hand if word and not word.startswith("#")}
     return sorted(found)

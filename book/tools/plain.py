@@ -45,6 +45,14 @@ def _people(entry: Entry) -> list[Person]:
     return entry.persons.get("author") or entry.persons.get("editor") or []
 
 
+def full_names(entry: Entry) -> list[str]:
+    """Authors or editors with all their names, accents as letters."""
+    return [
+        " ".join(map(str, [*person.rich_first_names, *person.rich_middle_names, _surname(person)]))
+        for person in _people(entry)
+    ]
+
+
 def short_authors(entry: Entry) -> str:
     """Authors as a sentence names them: one, two, or the first and others."""
     names = [_surname(person) for person in _people(entry)]

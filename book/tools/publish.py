@@ -25,18 +25,16 @@ import nbformat
 
 from neurotutor import plotting
 
-from . import cards, editions, mark, widgets
+from . import cards, editions, mark, site, widgets
 from .address import Address
 from .console import BuildError, say
 from .fingerprint import digest, file_digest
 from .layout import Layout
 from .pages import discover
 from .plain import Converter
-from .site import page_paths
 from .stage import FACTS
 
 PDF_NAME = "neurotutor.pdf"
-WEIGHT_LIMIT = 3_000_000  # bytes of a page with its pictures, unless its front matter says more
 EXECUTED, STUDENT, TEXT = "notebooks/executed", "notebooks/student", "_sources"
 _HELPERS = ("search.html", "genindex.html", "py-modindex.html", "404.html")
 _NOT_FOUND = Path(__file__).with_name("not_found.html")
@@ -44,7 +42,6 @@ _LOGO = re.compile(r'(<a class="navbar-brand logo" href=")([^"]*)(">)')
 _NAME = re.compile(r'<p class="title logo__title">[^<]*</p>')
 _CARD = re.compile(r'<div class="nt-card[ "]')
 _DIV = re.compile(r"<(/?)div\b")
-_IMAGE = re.compile(r'<img\b[^>]*?\bsrc="([^"]+)"')
 _TITLE = re.compile(r"<title>(.*?)</title>", re.DOTALL)
 
 
@@ -91,7 +88,7 @@ def write(layout: Layout, *, pdf: Path | None = None) -> list[Weight]:
     facts = _facts(layout)
     _copy_downloads(layout, draft, facts)
     _write_marks(draft, address)
-    for name in page_paths(draft):
+    for name in site.page_paths(draft):
         path = draft / name
         text = path.read_text(encoding="utf-8")
         known = facts.get(name.removesuffix(".html"), {})
@@ -102,7 +99,7 @@ def write(layout: Layout, *, pdf: Path | None = None) -> list[Weight]:
         text = _with_box(text, draft, address, name, known)
         path.write_text(text, encoding="utf-8")
     _write_root(draft, address)
-    weights = [_weigh(draft, name, facts) for name in page_paths(draft)]
+    weights = [_weigh(draft, name, facts) for name in site.page_paths(draft)]
     heavy = [
         f"{each.page}: {each.raw} bytes, limit {each.limit}"
         for each in weights
@@ -379,7 +376,7 @@ def _write_marks(draft: Path, address: Address) -> None:
 
 def _write_root(draft: Path, address: Address) -> None:
     """Files that hosts and search engines look for at the root of a site."""
-    pages = [name for name in page_paths(draft) if name not in _HELPERS]
+    pages = [name for name in site.page_paths(draft) if name not in _HELPERS]
     (draft / ".nojekyll").write_text("", encoding="utf-8")
     marker = {"book": address.title, "version": address.version, "pages": pages}
     (draft / "site.json").write_text(json.dumps(marker, indent=1), encoding="utf-8")
@@ -420,19 +417,13 @@ def not_found(address: Address) -> str:
 
 def _weigh(draft: Path, name: str, facts: Mapping[str, dict[str, Any]]) -> Weight:
     path = draft / name
-    content = path.read_bytes()
-    pictures = {
-        (path.parent / urllib.parse.unquote(source)).resolve()
-        for source in _IMAGE.findall(content.decode("utf-8"))
-        if not source.startswith("data:")
-    }
-    beside = sum(picture.stat().st_size for picture in pictures if picture.is_file())
+    packed = len(gzip.compress(path.read_bytes(), 6))
     front = facts.get(name.removesuffix(".html"), {}).get("front", {})
     return Weight(
         name,
-        len(content) + beside,
-        len(gzip.compress(content, 6)) + beside,
-        front.get("page_bytes", WEIGHT_LIMIT),
+        site.page_weight(path),
+        packed + sum(each.stat().st_size for each in site.pictures(path)),
+        front.get("page_bytes", site.WEIGHT_LIMIT),
     )
 
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
+from threading import Lock
 from typing import Any
 
 from . import cache
 from .console import BuildError, say
-from .execute import execute, plan
+from .execute import execute, plan, workers
 from .layout import Layout
 from .pages import by_name, discover
 
@@ -51,7 +53,7 @@ def unexplained(names: Sequence[str], claims: Sequence[Mapping[str, Any]]) -> li
     return [name for name in names if name.partition(".")[0] not in said]
 
 
-def repeat(layout: Layout, names: Sequence[str]) -> list[str]:
+def repeat(layout: Layout, names: Sequence[str], *, at_once: int | None = None) -> list[str]:
     """Execute the named pages, or all, once more; compare with the execution that is kept.
 
     The outcome of every page is written to `benchmarks/repeat.json` as soon as it is known, beside
@@ -60,6 +62,7 @@ def repeat(layout: Layout, names: Sequence[str]) -> list[str]:
     Args:
         layout: folders of the book.
         names: pages with claims; none means all of them.
+        at_once: how many run side by side; by default as many as cores and memory allow.
 
     Returns:
         Numbers that differ although no reason is given, as `page.claim.name`.
@@ -72,29 +75,37 @@ def repeat(layout: Layout, names: Sequence[str]) -> list[str]:
     chosen = [by_name(pages, name).name for name in names] if names else list(jobs)
     path = layout.root / "benchmarks" / RECORD
     found = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-    problems = []
+    problems: list[str] = []
+    kept = {}
     for name in chosen:
         if name not in jobs:
             raise BuildError(f"{name} records no claims, so there is nothing to compare")
-        kept = cache.load(layout.cache, name, jobs[name].key)
-        if kept is None:
+        kept[name] = cache.load(layout.cache, name, jobs[name].key)
+        if kept[name] is None:
             raise BuildError(f"{name} has not been executed as it stands; run: make book")
+    lock = Lock()
+
+    def one(name: str) -> None:
         again = execute(layout, jobs[name])
-        differ = differing(kept.record, again.record)
-        bad = unexplained(differ, jobs[name].claims)
-        problems += [f"{name}.{each}" for each in bad]
-        found[name] = {
-            "date": datetime.now(UTC).date().isoformat(),
-            "environment": again.record["environment"],
-            "numbers": len(values(again.record)),
-            "differ": differ,
-        }
-        draft = path.with_name(path.name + ".part")
-        draft.write_text(json.dumps(dict(sorted(found.items())), indent=1) + "\n", "utf-8")
-        os.replace(draft, path)
+        differ = differing(kept[name].record, again.record)
+        count = len(values(again.record))
+        with lock:
+            problems.extend(f"{name}.{each}" for each in unexplained(differ, jobs[name].claims))
+            found[name] = {
+                "date": datetime.now(UTC).date().isoformat(),
+                "environment": again.record["environment"],
+                "numbers": count,
+                "differ": differ,
+            }
+            draft = path.with_name(path.name + ".part")
+            draft.write_text(json.dumps(dict(sorted(found.items())), indent=1) + "\n", "utf-8")
+            os.replace(draft, path)
         say(
-            f"    {name}: {len(values(again.record)) - len(differ)} of {len(values(again.record))} "
-            f"numbers are the same to the last bit"
+            f"    {name}: {count - len(differ)} of {count} numbers are the same to the last bit"
             + (f"; not: {', '.join(differ)}" if differ else "")
         )
-    return problems
+
+    with ThreadPoolExecutor(at_once or workers(len(chosen))) as pool:
+        for future in [pool.submit(one, name) for name in chosen]:
+            future.result()
+    return sorted(problems)

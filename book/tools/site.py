@@ -6,8 +6,10 @@ import contextlib
 import functools
 import http
 import http.server
+import re
 import shutil
 import threading
+import urllib.parse
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,12 +18,30 @@ from .console import BuildError, say
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 FLAGS = ["--no-sandbox", "--disable-dev-shm-usage"]
+WEIGHT_LIMIT = 3_000_000  # bytes of a page with its pictures, unless its front matter says more
 WIDTHS = {"wide": (1280, 900), "narrow": (390, 844)}
 THEMES = ("light", "dark")
 # Both the theme's own switch and what the system asks for.
 SET_THEME = (
     "theme => { localStorage.setItem('mode', theme); localStorage.setItem('theme', theme); }"
 )
+
+_IMAGE = re.compile(r'<img\b[^>]*?\ssrc="([^"]+)"')
+
+
+def pictures(path: Path) -> list[Path]:
+    """Files of the pictures that a built page shows, each once."""
+    found = {
+        (path.parent / urllib.parse.unquote(source)).resolve()
+        for source in _IMAGE.findall(path.read_text(encoding="utf-8"))
+        if not source.startswith("data:")
+    }
+    return sorted(each for each in found if each.is_file())
+
+
+def page_weight(path: Path) -> int:
+    """Bytes of a built page and of the pictures that it shows."""
+    return sum(each.stat().st_size for each in (path, *pictures(path)))
 
 
 class _Quiet(http.server.SimpleHTTPRequestHandler):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import os
 import shutil
@@ -16,8 +17,8 @@ from sphinx.application import Sphinx
 from sphinx.config import Config
 from sphinx.util.docutils import SphinxDirective
 
-from . import assets, docstrings, graph, markup
-from .stage import FACTS
+from . import assets, docstrings, graph, markup, sheet
+from .stage import BENCH, FACTS
 
 _BADGE = {
     "met": ("&#10003;", "reproduces"),
@@ -177,11 +178,18 @@ class ClaimsTable(Directive):
             title = f"{_link(page['docname'], page['short_title'])}"
             if wanted is None:
                 found.append(self.parsed(f"**{title}** {self.count(page)}", "nt-claims-title"))
-            table = claims.render(page["name"], page["record"] or None, page["paper"] or None)
+            record = with_spread(page, self.sheet().get(page["name"], {}))
+            table = claims.render(page["name"], record or None, page["paper"] or None)
             found.append(self.raw(table))
         if wanted is not None and not found:
             raise self.error(f"no chapter called {wanted!r} has claims")
         return found
+
+    def sheet(self) -> dict[str, Any]:
+        """What is on record about the pages under other seeds."""
+        path = Path(self.env.srcdir) / BENCH / sheet.RECORD
+        self.env.note_dependency(str(path))
+        return sheet.read(path)
 
     def count(self, page: dict[str, Any]) -> str:
         """How many of the claims reproduce, in words."""
@@ -192,6 +200,25 @@ class ClaimsTable(Directive):
             if count:
                 parts.append(f"{count} {word if count == 1 else _PLURAL[verdict]}")
         return f"({', '.join(parts)})" if parts else "(not run yet)"
+
+
+def with_spread(page: dict[str, Any], runs: dict[str, Any]) -> dict[str, Any]:
+    """A page's record, in which each claim also says what other seeds made of it.
+
+    Args:
+        page: facts about the page.
+        runs: its entry in the sheet; empty if there is none.
+    """
+    record = copy.deepcopy(page["record"])
+    for claim, entry in record.get("claims", {}).items():
+        found = sheet.spread(runs, claim)
+        if not found:
+            continue
+        count, of = sheet.met(runs, claim)
+        spans = [f"{low:.3g} to {high:.3g}" for low, high, _ in found.values()]
+        said = f"under {of} sets of seeds {', '.join(spans)}, met under {count}"
+        entry["spread"] = "; ".join(filter(None, [entry["spread"], said]))
+    return record
 
 
 _PLURAL = {"met": "reproduce", "unmet": "do not reproduce", "needs data": "need data"}
@@ -326,7 +353,8 @@ def _end_with_driver(app: Sphinx) -> None:
 
 def setup(app: Sphinx) -> dict[str, Any]:
     """Register the directives and the self-served scripts."""
-    from . import bench_pages, sphinx_paths  # they build on the directives of this module
+    # These build on the directives of this module.
+    from . import bench_pages, sphinx_paths, sphinx_steady
 
     app.add_directive("chapter-card", ChapterCard)
     app.add_directive("equation-map", EquationMap)
@@ -335,6 +363,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.add_directive("chapter-graph", ChapterGraph)
     bench_pages.setup(app)
     sphinx_paths.setup(app)
+    sphinx_steady.setup(app)
     app.connect("config-inited", _vendor, priority=100)
     app.connect("builder-inited", _add_scripts)
     app.connect("builder-inited", _end_with_driver)

@@ -348,10 +348,3 @@ def test_nothing_measured_is_no_baseline(tmp_path, monkeypatch):
     monkeypatch.setattr(budgets, "measured", lambda _: {})
     with pytest.raises(BuildError, match="run `make book` first"):
         budgets.record(Layout(tmp_path))
-
-
-def test_weight_counts_pictures_once(tmp_path):
-    page = tmp_path / "page.html"
-    (tmp_path / "a.png").write_bytes(b"x" * 100)
-    page.write_text('<img src="a.png"><img src="a.png"><img src="data:image/png;base64,AA">')
-    assert budgets.page_weight(page) == page.stat().st_size + 100

@@ -56,8 +56,8 @@ def jupyterlab(folder: Path) -> Iterator[str]:
     environment = {**os.environ, **{name: str(path) for name, path in places.items()}}
     environment["PYTHONPATH"] = str(LAYOUT.root)
     command = [sys.executable, "-m", "jupyter", "lab", "--no-browser", "--ip=127.0.0.1"]
-    command += ["--port=0", "--allow-root", "--expose-app-in-browser", f"--IdentityProvider.token={TOKEN}"]
-    command += [f"--ServerApp.root_dir={folder / 'work'}"]
+    command += ["--port=0", "--allow-root", "--expose-app-in-browser"]
+    command += [f"--IdentityProvider.token={TOKEN}", f"--ServerApp.root_dir={folder / 'work'}"]
     with (folder / "log.txt").open("w") as log:
         server = subprocess.Popen(command, env=environment, stdout=log, stderr=log, cwd=folder)
     try:

@@ -403,7 +403,7 @@ def test_heavy_page_is_not_published(little):
     publish.write(little)
     before = read(little, "index.html")
     path = little.html / "part/page.html"
-    text = path.read_text(encoding="utf-8") + "x" * publish.WEIGHT_LIMIT
+    text = path.read_text(encoding="utf-8") + "x" * site.WEIGHT_LIMIT
     path.write_text(text, encoding="utf-8")
     with pytest.raises(BuildError, match=r"too heavy.*\npart/page.html"):
         publish.write(little)

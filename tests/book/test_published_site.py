@@ -209,7 +209,7 @@ def test_pages_keep_their_budget():
     """3 MB for a page with its pictures; 6 MB for the two chapters about sound at the most."""
     allowed = {"perception/audeo", "perception/mi_net"}
     for page in discover(LAYOUT):
-        limit = page.front.get("page_bytes", publish.WEIGHT_LIMIT)
+        limit = page.front.get("page_bytes", site.WEIGHT_LIMIT)
         assert limit <= (6_000_000 if page.docname in allowed else 3_000_000)
         path = Path(f"{page.docname}.html")
         assert (LAYOUT.site / path).stat().st_size < limit
