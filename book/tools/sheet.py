@@ -140,8 +140,12 @@ def _run(layout: Layout, job: Job, condition: Condition) -> dict[str, Any]:
 
 
 def _write(file: Path, sheet: Mapping[str, Any]) -> None:
+    ordered = {
+        page: {each.name: runs[each.name] for each in CONDITIONS if each.name in runs}
+        for page, runs in sorted(sheet.items())
+    }
     draft = file.with_name(file.name + ".part")
-    draft.write_text(json.dumps(dict(sorted(sheet.items())), indent=1) + "\n", encoding="utf-8")
+    draft.write_text(json.dumps(ordered, indent=1) + "\n", encoding="utf-8")
     os.replace(draft, file)
 
 

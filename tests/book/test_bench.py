@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import re
+import types
 from pathlib import Path
 
 import pytest
@@ -348,3 +349,27 @@ def test_nothing_measured_is_no_baseline(tmp_path, monkeypatch):
     monkeypatch.setattr(budgets, "measured", lambda _: {})
     with pytest.raises(BuildError, match="run `make book` first"):
         budgets.record(Layout(tmp_path))
+
+
+def test_every_page_or_none_is_a_baseline(tmp_path, monkeypatch):
+    """A baseline of half a book is refused; the first one stays as what was before."""
+    layout = Layout(tmp_path)
+    (tmp_path / "benchmarks").mkdir()
+    pages = [types.SimpleNamespace(name=name, is_notebook=True) for name in ("a", "b")]
+    monkeypatch.setattr(budgets, "discover", lambda _: pages)
+    ran = types.SimpleNamespace(record={"environment": {"device": "cpu"}})
+    monkeypatch.setattr(budgets, "_executed", lambda _: {"a": (pages[0], ran)})
+    monkeypatch.setattr(budgets, "_needs", lambda *_: OLD)
+    with pytest.raises(BuildError, match="b was not executed with a calibration"):
+        budgets.record(layout)
+    both = {page.name: (page, ran) for page in pages}
+    monkeypatch.setattr(budgets, "_executed", lambda _: both)
+    kept = [budgets.record(layout) or json.loads(budgets.baseline_path(layout).read_text())]
+    monkeypatch.setattr(budgets, "_needs", lambda *_: OLD | {"seconds": 1.0})
+    for _ in range(2):
+        budgets.record(layout)
+        kept.append(json.loads(budgets.baseline_path(layout).read_text()))
+    assert kept[0]["environment"] == {"device": "cpu"}
+    assert "before" not in kept[0]
+    assert [each["before"]["pages"]["a"]["seconds"] for each in kept[1:]] == [OLD["seconds"]] * 2
+    assert kept[2]["pages"]["a"]["seconds"] == 1.0
