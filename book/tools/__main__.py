@@ -29,6 +29,9 @@ def main(arguments: list[str] | None = None) -> int:
         "repeat", help="execute pages once more and compare every recorded number, bit for bit"
     )
     again.add_argument("names", nargs="*", metavar="NAME", help="pages (default: all with claims)")
+    again.add_argument(
+        "--other", type=Path, help="another checkout: compare with its executions, make none"
+    )
     steady = commands.add_parser(
         "sheet", help="run pages under other seeds and on two threads, and keep what they record"
     )
@@ -87,7 +90,8 @@ def _run(layout: Layout, chosen: argparse.Namespace) -> int:
         case "repeat":
             from . import repeat
 
-            differ = repeat.repeat(layout, chosen.names, at_once=chosen.jobs)
+            other = Layout(chosen.other.resolve()) if chosen.other else None
+            differ = repeat.repeat(layout, chosen.names, at_once=chosen.jobs, other=other)
             for name in differ:
                 say(f"differs, and claims.toml does not say why: {name}", error=True)
             return 1 if differ else 0

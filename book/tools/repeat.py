@@ -11,8 +11,9 @@ from threading import Lock
 from typing import Any
 
 from . import cache
+from .cache import Execution
 from .console import BuildError, say
-from .execute import execute, plan, workers
+from .execute import Job, execute, plan, workers
 from .layout import Layout
 from .pages import by_name, discover
 
@@ -53,7 +54,23 @@ def unexplained(names: Sequence[str], claims: Sequence[Mapping[str, Any]]) -> li
     return [name for name in names if name.partition(".")[0] not in said]
 
 
-def repeat(layout: Layout, names: Sequence[str], *, at_once: int | None = None) -> list[str]:
+def _kept(layout: Layout, job: Job) -> Execution:
+    found = cache.load(layout.cache, job.page.name, job.key)
+    if found is None:
+        raise BuildError(
+            f"{job.page.name} has not been executed as it stands in {layout.root}; run there: "
+            "make book"
+        )
+    return found
+
+
+def repeat(
+    layout: Layout,
+    names: Sequence[str],
+    *,
+    at_once: int | None = None,
+    other: Layout | None = None,
+) -> list[str]:
     """Execute the named pages, or all, once more; compare with the execution that is kept.
 
     The outcome of every page is written to `benchmarks/repeat.json` as soon as it is known, beside
@@ -63,12 +80,14 @@ def repeat(layout: Layout, names: Sequence[str], *, at_once: int | None = None) 
         layout: folders of the book.
         names: pages with claims; none means all of them.
         at_once: how many run side by side; by default as many as cores and memory allow.
+        other: another checkout of the same commit, whose executions are compared instead of new
+            ones; they must have been made with the same versions.
 
     Returns:
         Numbers that differ although no reason is given, as `page.claim.name`.
 
     Raises:
-        BuildError: if a page has no claims, or no execution of it is kept.
+        BuildError: if a page has no claims, or no execution of it is kept, here or in `other`.
     """
     pages = discover(layout)
     jobs = {job.page.name: job for job in plan(layout, pages) if job.claims}
@@ -80,13 +99,11 @@ def repeat(layout: Layout, names: Sequence[str], *, at_once: int | None = None) 
     for name in chosen:
         if name not in jobs:
             raise BuildError(f"{name} records no claims, so there is nothing to compare")
-        kept[name] = cache.load(layout.cache, name, jobs[name].key)
-        if kept[name] is None:
-            raise BuildError(f"{name} has not been executed as it stands; run: make book")
+        kept[name] = _kept(layout, jobs[name])
     lock = Lock()
 
     def one(name: str) -> None:
-        again = execute(layout, jobs[name])
+        again = execute(layout, jobs[name]) if other is None else _kept(other, jobs[name])
         differ = differing(kept[name].record, again.record)
         count = len(values(again.record))
         with lock:

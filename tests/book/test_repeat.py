@@ -88,3 +88,13 @@ def test_a_page_without_an_execution_is_refused(tmp_path):
     layout.claims.write_text("", encoding="utf-8")
     with pytest.raises(BuildError, match="records no claims"):
         repeat.repeat(layout, ["small"])
+
+
+def test_another_checkout_is_compared_without_executing(tmp_path, monkeypatch):
+    """A number that the clock made differs between two builds; no cell runs a third time."""
+    here, there = book(tmp_path / "here", "time.time()"), book(tmp_path / "there", "time.time()")
+    monkeypatch.setattr(repeat, "execute", lambda *_: pytest.fail("a page was executed"))
+    assert repeat.repeat(here, [], other=there) == ["small.a.clock"]
+    assert repeat.repeat(here, [], other=here) == []
+    with pytest.raises(BuildError, match="has not been executed as it stands in .*nowhere"):
+        repeat.repeat(here, [], other=Layout(tmp_path / "nowhere"))
