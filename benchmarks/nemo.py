@@ -64,7 +64,7 @@ def main(arguments: list[str] | None = None) -> int:
             PUBLISHED_DEMO_S / times["demo"]["median_s"],
             10,
             sense="at least",
-            why="the rounds of the recurrent area take the time: draws of noise and partial sorts",
+            profile=lambda: common.functions(workloads["demo"]),
         )
     ]
     record = common.record(
