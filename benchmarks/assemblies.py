@@ -81,6 +81,11 @@ def repeat(repeats: int, n: int, k: int, p: float, rounds: int, engine: str) -> 
     }
 
 
+def profile(n: int, k: int, p: float, rounds: int) -> dict[str, float]:
+    """Share of the CPU time of a projection that each function takes."""
+    return common.functions(lambda: project(n, k, p, rounds, "exact", 0))
+
+
 def full_matrix_support(seed: int, n: int, k: int, p: float, beta: float, rounds: int) -> int:
     """The same projection with every synapse in memory."""
     rng = np.random.default_rng([5, seed])
@@ -151,7 +156,7 @@ def main(arguments: list[str] | None = None) -> int:
                 exact["median_s"],
                 python if p == 0.01 else 3 * python,
                 sense="at most",
-                why="every neuron draws its synapses from those that fire: binomial draws",
+                profile=lambda n=n, k=k, p=p: profile(n, k, p, ROUNDS),
             )
         )
     for name, (n, k, p, rounds, seconds, memory) in TARGETS.items():
@@ -163,7 +168,8 @@ def main(arguments: list[str] | None = None) -> int:
                 row["process_MiB"],
                 memory,
                 sense="at most",
-                why="the rows of synapses of the neurons that fired are kept",
+                profile=lambda n=n, k=k, p=p, r=rounds: profile(n, k, p, r),
+                why="the memory is that of the kept rows of synapses",
             )
         )
         if seconds:
@@ -173,7 +179,7 @@ def main(arguments: list[str] | None = None) -> int:
                     row["median_s"],
                     seconds,
                     sense="at most",
-                    why="drawing the rows of synapses takes the time",
+                    profile=lambda n=n, k=k, p=p, r=rounds: profile(n, k, p, r),
                 )
             )
     few = min(3, options.repeats)

@@ -80,15 +80,11 @@ def nets(width: int) -> dict:
     }
 
 
-def shares(width: int, repeats: int) -> dict[str, float]:
-    """Share of the forward time of Video2Roll that each part takes."""
-    net = audeo.Video2Roll(width=width).eval()
-    parts = {
-        "stem conv": net.backbone.stem[0],
-        "stem pool": net.backbone.stem[3],
-        **{f"L{i + 1}": stage for i, stage in enumerate(net.backbone.stages)},
-        "first FTB": net.transform2[0],
-    }
+def shares(
+    net: torch.nn.Module, parts: dict[str, torch.nn.Module], x: torch.Tensor, repeats: int
+) -> dict[str, float]:
+    """Share of the forward time of a net that each of its parts takes."""
+    net.eval()
     spent: dict[str, float] = defaultdict(float)
     began: dict[str, float] = {}
 
@@ -107,9 +103,28 @@ def shares(width: int, repeats: int) -> dict[str, float]:
     total = time.process_time()
     with torch.no_grad():
         for _ in range(repeats):
-            net(torch.rand(4, 5, 100, 900))
+            net(x)
     total = time.process_time() - total
     return {name: spent[name] / total for name in parts}
+
+
+def shares_of_both(width: int, repeats: int) -> dict[str, dict[str, float]]:
+    """Where the forward time of the two nets goes."""
+    first, second = audeo.Video2Roll(width=width), audeo.Roll2Midi(width)
+    seen = {
+        "stem conv": first.backbone.stem[0],
+        "stem pool": first.backbone.stem[3],
+        **{f"L{i + 1}": stage for i, stage in enumerate(first.backbone.stages)},
+        "first FTB": first.transform2[0],
+    }
+    repaired = {
+        **{f"down {i + 1}": layer for i, layer in enumerate(second.down)},
+        **{f"up {i + 1}": layer for i, layer in enumerate(second.up)},
+    }
+    return {
+        "video2roll": shares(first, seen, torch.rand(4, 5, 100, 900), repeats),
+        "roll2midi": shares(second, repaired, torch.rand(2, 1, 51, 100), repeats),
+    }
 
 
 def own_roll(notes: scores.Notes) -> np.ndarray:
@@ -157,7 +172,7 @@ def main(arguments: list[str] | None = None) -> int:
         ),
     }
     times = common.interleave(workloads, options.repeats)
-    parts = shares(options.width, options.repeats)
+    parts = shares_of_both(options.width, options.repeats)
     rows = [
         common.row(
             "Notes to a roll",
@@ -175,20 +190,14 @@ def main(arguments: list[str] | None = None) -> int:
         ),
         *(common.row(text, times[name]) for name, text in ALONE.items()),
     ]
-    heaviest = sorted(parts, key=parts.__getitem__)[:-4:-1]
-    why = {
-        "video2roll": "its convolutions take the time, most of all "
-        + ", ".join(f"{name} ({parts[name]:.0%})" for name in heaviest),
-        "roll2midi": "its layers at full resolution take the time (down 5-6, up 1-2): products "
-        "that PyTorch makes at the pace of this machine",
-    }
     targets = [
         common.target(
             f"seconds, {ALONE[name]}; the released nets on another machine",
             times[name]["median_s"],
             limit,
             sense="at most",
-            why=why[name.partition("_")[0]],
+            profile=lambda run=workloads[name]: common.operators(run),
+            why="of the forward pass, " + common.spent(parts[name.partition("_")[0]]),
         )
         for name, limit in RELEASED_S.items()
         if options.width == 64
@@ -204,7 +213,7 @@ def main(arguments: list[str] | None = None) -> int:
         details={
             "width": options.width,
             "share_of_active_cells_changed_by_a_way_through_pretty_midi": lost,
-            "video2roll_shares": parts,
+            "shares_of_the_forward_pass": parts,
         },
     )
     return common.finish(record, options.out)

@@ -35,9 +35,9 @@ def main(arguments: list[str] | None = None) -> int:
         parser.add_argument("--sizes", type=int, nargs="*", default=[10, 20, 50, 100, 150, 200])
 
     options = common.options(__doc__, "causal_connectome", arguments, repeats=5, extend=more)
-    rows, counts = [], {}
+    rows, counts, series = [], {}, {}
     for p in sorted({*options.sizes, *options.peer_sizes}):
-        data, _ = cc.autoregressive(p, options.samples, seed=SEED)
+        series[p] = data = cc.autoregressive(p, options.samples, seed=SEED)[0]
         result = cc.pc(data, ALPHA)
         counts[p] = {"tests": sum(result.skeleton.n_tests), "conflicts": result.conflicts}
         ours = common.timed(lambda x=data: cc.pc(x, ALPHA), options.repeats)
@@ -62,7 +62,9 @@ def main(arguments: list[str] | None = None) -> int:
             1 / row["ratio"],
             REQUIRED_RATIO,
             sense="at least",
-            why="most of the time goes to the deep levels, where few subsets fill a batch",
+            profile=lambda x=series[row["size"]["value"]]: common.functions(
+                lambda: cc.pc(x, ALPHA)
+            ),
         )
         for row in rows
         if row["peer"] and row["size"]["value"] >= 20

@@ -7,11 +7,13 @@ less than a wall clock; versions that are compared take turns, so that a busy mi
 from __future__ import annotations
 
 import argparse
+import cProfile
 import ctypes
 import gc
 import json
 import os
 import platform
+import pstats
 import statistics
 import sys
 import time
@@ -22,6 +24,21 @@ from pathlib import Path
 from typing import Any
 
 from book.tools import bench_records
+
+KINDS = {  # words in the names of PyTorch's operators -> what they do; the first that fits counts
+    "attention": ("attention",),
+    "convolutions": ("conv",),
+    "Fourier transforms": ("fft",),
+    "QR decompositions": ("qr", "householder"),
+    "matrix products": ("mm", "matmul", "linear", "einsum", "aten::mv", "aten::dot"),
+    "normalisation": ("norm",),
+    "pooling": ("pool",),
+    "the optimiser": ("adam", "optimizer.step"),
+    "random numbers": ("rand", "normal", "bernoulli", "dropout", "poisson"),
+    "copies": ("copy", "cat", "stack", "clone", "index", "gather", "scatter", "fill", "zero"),
+    "elementwise operations": ("aten::",),
+}
+OUTSIDE = "Python between the operations"
 
 
 def options(
@@ -166,12 +183,79 @@ def _times(row: Mapping[str, Any]) -> dict[str, Any]:
     return {key: row.get(key) for key in bench_records.TIMES}
 
 
+def operators(call: Callable[[], object]) -> dict[str, float]:
+    """Share of the time of one call that each kind of PyTorch's operators takes.
+
+    PyTorch's profiler times every operator without those that it calls. What is left of the
+    whole is `OUTSIDE`: loops and calls in Python, and the backward passes that are written there.
+    """
+    from torch.profiler import ProfilerActivity, profile
+
+    call()
+    with profile(activities=[ProfilerActivity.CPU]) as found:
+        start = time.perf_counter()
+        call()
+        total = 1e6 * (time.perf_counter() - start)
+    spent: dict[str, float] = {}
+    for event in found.key_averages():
+        name = event.key.lower()
+        kind = next((kind for kind, words in KINDS.items() if any(w in name for w in words)), "")
+        if kind:
+            spent[kind] = spent.get(kind, 0.0) + event.self_cpu_time_total
+    return {**{k: s / total for k, s in spent.items()}, OUTSIDE: 1 - sum(spent.values()) / total}
+
+
+def functions(call: Callable[[], object]) -> dict[str, float]:
+    """Share of the CPU time of one call that each function takes, without those that it calls."""
+    stats, total = _profiled(call)
+    return {_function(where): times[2] / total for where, times in stats.items()}
+
+
+def stages(
+    call: Callable[[], object], parts: Mapping[str, Callable[..., object]]
+) -> dict[str, float]:
+    """Share of the CPU time of one call that each part takes, with all that it calls.
+
+    Args:
+        call: what is looked at.
+        parts: Python functions that do not call one another, by what they do.
+    """
+    stats, total = _profiled(call)
+    found = {}
+    for text, part in parts.items():
+        code = part.__code__
+        times = stats.get((code.co_filename, code.co_firstlineno, code.co_name))
+        found[text] = times[3] / total if times else 0.0
+    return {**found, "all else": 1 - sum(found.values())}
+
+
+def _profiled(call: Callable[[], object]) -> tuple[dict, float]:
+    call()
+    profiler = cProfile.Profile(time.process_time)
+    profiler.runcall(call)
+    stats = pstats.Stats(profiler)
+    return stats.stats, stats.total_tt
+
+
+def _function(where: tuple[str, int, str]) -> str:
+    """Name of a function in a profile, with its module where it has one."""
+    file, _, name = where
+    return name.strip("<>") if file == "~" else f"{Path(file).stem}.{name}"
+
+
+def spent(shares: Mapping[str, float], count: int = 4) -> str:
+    """The largest shares of the time in words, largest first."""
+    largest = sorted(shares.items(), key=lambda each: -each[1])[:count]
+    return ", ".join(f"{name} {share:.0%}" for name, share in largest if share >= 0.005)
+
+
 def target(
     text: str,
     value: float,
     limit: float,
     *,
     sense: str,
+    profile: Callable[[], Mapping[str, float]],
     source: str = "paper brief, section 6",
     why: str = "",
 ) -> dict[str, Any]:
@@ -182,8 +266,10 @@ def target(
         value: measured.
         limit: asked.
         sense: `at least` or `at most`.
+        profile: gives the share of the time that each part of the work takes; called if the
+            target is missed, so that the record says where the time went in the same process.
         source: who asked.
-        why: where the time goes, should the target be missed.
+        why: what the shares leave open, in words.
     """
     met = value >= limit if sense == "at least" else value <= limit
     return {
@@ -193,7 +279,7 @@ def target(
         "limit": float(limit),
         "value": float(value),
         "met": bool(met),
-        "why": "" if met else why,
+        "why": "" if met else "; ".join([f"its time: {spent(profile())}", *filter(None, [why])]),
     }
 
 

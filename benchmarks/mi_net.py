@@ -19,10 +19,16 @@ from neurotutor.perception import mi_net
 from neurotutor.perception.mi_net import VQVAE, MiNetConfig, MovementPrior, VectorQuantizer
 
 CODES, DIM = 256, 64
+PROTOTYPE_S = {  # CPU seconds of a prototype on another machine, under load
+    "alphabet_step": 90 / 733,
+    "prior_step": 60 / 400,
+    "take_one_clip": 9 / 910,
+}
 ALONE = {
     "alphabet_step": "A training step of the alphabet",
     "prior_step": "A training step of the prior",
     "sample_16_clips": "Sampling a batch of clips",
+    "take_one_clip": "Simulating a clip",
     "take_10_s_additive": "Simulating ten seconds of a performance",
 }
 
@@ -98,6 +104,9 @@ def main(arguments: list[str] | None = None) -> int:
         "griffin_lim_librosa": lambda: librosa.griffinlim(
             full, n_iter=60, hop_length=config.hop, n_fft=config.n_fft
         ),
+        "take_one_clip": lambda: mi_net.simulate_performance(
+            "violin", seconds=config.clip_seconds, engine="additive"
+        ),
         "take_10_s_additive": lambda: mi_net.simulate_performance("violin", engine="additive"),
     }
     sounds = mi_net.griffin_lim(wanted[1:], config.hop), workloads["griffin_lim_librosa"]()
@@ -123,9 +132,25 @@ def main(arguments: list[str] | None = None) -> int:
         ),
         *(common.row(text, times[name]) for name, text in ALONE.items()),
     ]
+    targets = [
+        common.target(
+            f"seconds, {ALONE[name]}; a prototype on another machine",
+            times[name]["median_s"],
+            limit,
+            sense="at most",
+            source="paper brief, section 5",
+            profile=lambda call=workloads[name], look=look: look(call),
+        )
+        for (name, limit), look in zip(
+            PROTOTYPE_S.items(),
+            (common.operators, common.operators, common.functions),
+            strict=True,
+        )
+    ]
     record = common.record(
         "mi_net",
         rows,
+        targets,
         repeats=options.repeats,
         seeds=[0],
         packages=["torch"],

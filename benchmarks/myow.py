@@ -127,7 +127,8 @@ def main(arguments: list[str] | None = None) -> int:
 
         return run
 
-    times = common.interleave({name: advance(name) for name in runs}, options.repeats)
+    versions = {name: advance(name) for name in runs}
+    times = common.interleave(versions, options.repeats)
     times = {name: common.per_call(row, steps[name]) for name, row in times.items()}
     rows = [
         common.row(
@@ -145,7 +146,7 @@ def main(arguments: list[str] | None = None) -> int:
             1000 * times["MYOW"]["median_s"],
             value,
             sense="at most",
-            why="random numbers of the views and the products of the encoders take the time",
+            profile=lambda: common.operators(versions["MYOW"]),
         )
         for name, value in SEEN_ELSEWHERE.items()
     ]

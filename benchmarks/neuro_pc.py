@@ -109,7 +109,7 @@ def main(arguments: list[str] | None = None) -> int:
 
     options = common.options(__doc__, "neuro_pc", arguments, repeats=9, extend=more)
     ensemble = ensemble_of_four(options.repeats)
-    four = neuro_pc.motif("code4").simulate(SEED)
+    code4 = neuro_pc.motif("code4").simulate(SEED)
     several = [causal_series.random_var(size, seed=SEED).values for size in options.sizes]
     targets = [
         common.target(
@@ -117,14 +117,14 @@ def main(arguments: list[str] | None = None) -> int:
             1 / row["ratio"],
             50,
             sense="at least",
-            why="each excerpt is a tiny matrix: the time is the cost of calling NumPy",
+            profile=lambda: common.functions(lambda: NeuroPC(ENSEMBLE, seed=SEED).fit(code4)),
         )
         for row in ensemble
         if row["peer_name"] == "timeawarepc"
     ]
     record = common.record(
         "neuro_pc",
-        [*ensemble, *(single_run(series, options.repeats) for series in (four, *several))],
+        [*ensemble, *(single_run(series, options.repeats) for series in (code4, *several))],
         targets,
         repeats=options.repeats,
         seeds=[SEED],

@@ -154,7 +154,9 @@ def main(arguments: list[str] | None = None) -> int:
             1 / row["ratio"],
             limit,
             sense="at least",
-            why="one run of small matrices is mostly the cost of calling NumPy",
+            profile=lambda p=row["size"]["value"]: common.functions(
+                lambda: TPC(ONCE).fit(causal_series.random_var(p, seed=SEED).values)
+            ),
         )
         for name, limit in (("timeawarepc", 50), ("causal-learn", 20))
         for row in rows
@@ -166,7 +168,7 @@ def main(arguments: list[str] | None = None) -> int:
             subsamples["median_s"],
             0.1,
             sense="at most",
-            why="most of the time goes to the tests of level 1, in closed form for all pairs",
+            profile=lambda: common.functions(lambda: TPC(TpcConfig()).fit(four)),
         )
     )
     rows += [

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from benchmarks import common
 
@@ -67,12 +68,60 @@ def test_disagreement_ends_the_benchmark(value):
         common.agreement("difference", value, 1.0)
 
 
-def test_target_tells_why_only_when_missed():
-    assert common.target("s", 2.0, 3.0, sense="at most", why="x") | {"met": True, "why": ""} == (
-        common.target("s", 2.0, 3.0, sense="at most", why="x")
-    )
-    missed = common.target("times", 2.0, 3.0, sense="at least", why="x")
-    assert (missed["met"], missed["why"]) == (False, "x")
+def test_target_is_profiled_only_when_missed():
+    """What is met needs no reason; what is missed says where the time went."""
+    calls = []
+
+    def profile() -> dict[str, float]:
+        calls.append(1)
+        return {"copies": 0.25, "products": 0.7, "rest": 0.001}
+
+    met = common.target("s", 2.0, 3.0, sense="at most", profile=profile, why="x")
+    assert (met["met"], met["why"], calls) == (True, "", [])
+    missed = common.target("times", 2.0, 3.0, sense="at least", profile=profile, why="x")
+    assert (missed["met"], missed["why"]) == (False, "its time: products 70%, copies 25%; x")
+    alone = common.target("times", 2.0, 3.0, sense="at least", profile=profile)
+    assert alone["why"] == "its time: products 70%, copies 25%"
+
+
+def test_shares_of_operators():
+    """The dear kind comes first, and the shares make up the whole."""
+    x = torch.rand(300, 300)
+    shares = common.operators(lambda: [x @ x for _ in range(30)])
+    assert max(shares, key=shares.__getitem__) == "matrix products"
+    assert sum(shares.values()) == pytest.approx(1)
+    pause = common.operators(lambda: [sum(range(300_000)), x + x])
+    assert max(pause, key=pause.__getitem__) == common.OUTSIDE
+
+
+def dear() -> int:
+    """Most of the time of `both`."""
+    return sum(range(2_000_000))
+
+
+def cheap() -> int:
+    """Next to nothing."""
+    return sum(range(100))
+
+
+def both() -> int:
+    """Two parts."""
+    return dear() + cheap()
+
+
+def test_shares_of_stages():
+    shares = common.stages(both, {"dear": dear, "cheap": cheap, "absent": json.dumps})
+    assert shares["dear"] > 0.5 > shares["cheap"] > 0
+    assert shares["absent"] == 0
+    assert sum(shares.values()) == pytest.approx(1)
+
+
+def test_shares_of_functions():
+    """Time counts where it is spent, not where it was asked for."""
+    shares = common.functions(both)
+    assert max(shares, key=shares.__getitem__) == "built-in method builtins.sum"
+    assert shares["test_benchmarks.both"] < 0.5
+    assert sum(shares.values()) == pytest.approx(1)
 
 
 def test_record_is_kept_with_its_machine(tmp_path):

@@ -87,9 +87,10 @@ def _pip(python: Path, *arguments: str) -> str:
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode == 0:
         return ""
-    errors = [line for line in done.stderr.splitlines() if line.startswith("ERROR:")]
-    said = errors[0] if errors else (done.stderr.strip().splitlines() or ["pip failed"])[-1]
-    return said.removeprefix("ERROR: ")[:200]
+    said = [line.strip() for line in done.stderr.splitlines() if line.strip()] or ["pip failed"]
+    # A package that does not build ends with pip's remarks; the reason stands before them.
+    errors = [line for line in said if re.match(r"ERROR:|\w*Error:", line)]
+    return (errors or said)[0].removeprefix("ERROR: ")[:200]
 
 
 def run(layout: Layout, chosen: Sequence[str], *, threads: int = 1) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -110,6 +111,8 @@ def _target_problems(target: Mapping[str, Any]) -> list[str]:
         )
     if not met and not target["why"]:
         found.append(f"{target['text']!r} is missed, and no reason stands beside it")
+    elif not met and not re.search(r"\d%", target["why"]):
+        found.append(f"{target['text']!r} is missed, and its reason names no share of the time")
     return found
 
 

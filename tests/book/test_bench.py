@@ -54,7 +54,7 @@ def target(value: float = 4.0) -> dict:
         "limit": 4.0,
         "value": value,
         "met": value >= 4.0,
-        "why": "" if value >= 4.0 else "copies take the time",
+        "why": "" if value >= 4.0 else "its time: copies 70%",
     }
 
 
@@ -109,6 +109,7 @@ PLANTED = {
     "no size": (lambda r: r["rows"][0]["size"].update(value=0), "positive value"),
     "false verdict": (lambda r: r["targets"][1].update(met=True), "says met = True"),
     "no reason": (lambda r: r["targets"][1].update(why=""), "no reason stands beside it"),
+    "no profile": (lambda r: r["targets"][1].update(why="slow"), "names no share of the time"),
     "no source": (lambda r: r["targets"][0].pop("source"), "lacks source"),
 }
 
