@@ -189,6 +189,7 @@ def _environment(layout: Layout, work: Path) -> dict[str, str]:
         "PYDEVD_DISABLE_FILE_VALIDATION": "1",
         "IPYTHONDIR": str(work / "ipython"),
         "JUPYTER_PREFER_ENV_PATH": "1",
+        "MPLCONFIGDIR": str(layout.matplotlib),
         "MPLBACKEND": "module://matplotlib_inline.backend_inline",
         "TQDM_DISABLE": "1",
         "NEUROTUTOR_RECORDS": str(work / "records"),
