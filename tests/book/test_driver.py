@@ -251,7 +251,7 @@ def test_a_dead_kernel_fails_the_run(layout):
     ],
 )
 def test_memory_that_runs_out_names_what_to_lower(layout, monkeypatch, cell, capfd):
-    """At the paper's scale the message says which setting decides; in the tutorial there is none."""
+    """At the paper's scale the message says which setting decides."""
     monkeypatch.setenv("NEUROTUTOR_SCALE", "paper")
     head = HEAD.replace("chapter:", "memory_setting: neurotutor.used.Config.batch\nchapter:")
     write(layout.root, "book/part/small.md", f"{head}```{{code-cell}} ipython3\n{cell}\n```\n")
