@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from pathlib import Path
 
@@ -61,6 +62,8 @@ def main(arguments: list[str] | None = None) -> int:
     commands.add_parser("clean", help="remove what was built, and the virtual environment")
     chosen = parser.parse_args(arguments)
     layout = Layout(chosen.root.resolve()) if chosen.root else Layout.here()
+    # A home that cannot be written would make matplotlib complain, on every page that draws.
+    os.environ["MPLCONFIGDIR"] = str(layout.matplotlib)
     try:
         return _run(layout, chosen)
     except BuildError as error:

@@ -10,7 +10,7 @@ import tarfile
 import tempfile
 from pathlib import Path
 
-from .console import BuildError, say
+from .console import BuildError
 from .fingerprint import digest
 from .layout import Layout
 
@@ -58,10 +58,6 @@ def provide(layout: Layout) -> Path | None:
         return target
     npm = shutil.which("npm")
     if npm is None:
-        say(
-            "    npm is not installed: the site will link MathJax, RequireJS and the widget\n"
-            "    manager from a CDN, and formulas and players need a network"
-        )
         return None
     layout.npm.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".draft-", dir=layout.npm) as draft:
@@ -107,7 +103,8 @@ def development(layout: Layout, package: str, file: str) -> Path | None:
 def _unpack(npm: str, package: str, draft: Path) -> None:
     """Fetch the archive of one package, which npm verifies, and unpack it to `draft/package`."""
     done = subprocess.run(
-        [npm, "pack", package, "--json", "--pack-destination", str(draft)],
+        # Its own cache lies in the home folder, which may not be writable.
+        [npm, "pack", package, "--json", "--pack-destination", str(draft), "--cache", "cache"],
         cwd=draft,
         capture_output=True,
         text=True,

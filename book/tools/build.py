@@ -49,14 +49,27 @@ def _executed(
         return execute_all(layout, jobs, at_once=at_once)
 
 
+def scripts(layout: Layout) -> None:
+    """Fetch what the site serves itself; a site made without a network links it instead."""
+    with step("fetching the scripts that the site serves itself"):
+        try:
+            missing = "" if assets.provide(layout) else "npm is not installed"
+        except BuildError as error:
+            missing = str(error)
+        if missing:
+            say(
+                f"    {missing}: the site will link MathJax, RequireJS and the widget\n"
+                "    manager from a CDN, and formulas and players need a network"
+            )
+
+
 def book(layout: Layout, *, at_once: int | None = None) -> None:
     """Execute what changed, stage everything, render it with warnings as errors."""
     start = time.perf_counter()
     pages = discover(layout)
     executions = _executed(layout, pages, at_once)
     with _alone(layout):
-        with step("fetching the scripts that the site serves itself"):
-            assets.provide(layout)
+        scripts(layout)
         with step("staging the pages"):
             tree = stage.write(layout.source, stage.tree(layout, pages, executions))
             editions.write(layout, pages)
@@ -108,8 +121,7 @@ def chapter(layout: Layout, name: str, *, at_once: int | None = None) -> None:
         if kept is not None:
             executions[job.page.name] = kept
     with _alone(layout):
-        with step("fetching the scripts that the site serves itself"):
-            assets.provide(layout)
+        scripts(layout)
         with step("staging the pages"):
             files = stage.tree(layout, pages, executions, api=False)
             files["_toc.yml"] = stage.present_toc(layout, files)

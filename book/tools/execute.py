@@ -29,6 +29,10 @@ from .pages import Page
 CELL_LIMIT = {"tutorial": 1800, "paper": 7 * 24 * 3600}  # seconds
 MEMORY_EACH = 3 * 2**30  # what a chapter may use, and so how many may run side by side
 _SAMPLE = 0.1  # seconds between two looks at the memory
+# What NumPy, PyTorch and CUDA say when memory runs out, and Jupyter when the system ended a kernel.
+_NO_MEMORY = re.compile(
+    r"MemoryError|OutOfMemory|out of memory|can't allocate memory|ALLOC_FAILED|DeadKernel"
+)
 _ANSI = re.compile(r"\x1b\[[0-9;]*m")
 
 
@@ -226,6 +230,7 @@ def _environment(layout: Layout, work: Path, threads: int) -> dict[str, str]:
         "PYDEVD_DISABLE_FILE_VALIDATION": "1",
         "IPYTHONDIR": str(work / "ipython"),
         "JUPYTER_PREFER_ENV_PATH": "1",
+        "MPLCONFIGDIR": str(layout.matplotlib),
         "MPLBACKEND": "module://matplotlib_inline.backend_inline",
         "TQDM_DISABLE": "1",
         "NEUROTUTOR_RECORDS": str(work / "records"),
@@ -324,9 +329,12 @@ def _check_cells(page: Page, executed: nbformat.NotebookNode, code: int, output:
                 trace = "\n".join(each.traceback) or f"{each.ename}: {each.evalue}"
                 raise ExecutionFailed(
                     _failure(page, number, len(cells), cell.source, _ANSI.sub("", trace))
+                    + _what_to_lower(page, f"{each.ename}: {each.evalue}")
                 )
     if code != 0:
-        raise ExecutionFailed(f"{page.path}: the notebook did not execute:\n{output}")
+        raise ExecutionFailed(
+            f"{page.path}: the notebook did not execute:\n{output}{_what_to_lower(page, output)}"
+        )
     for number, cell in enumerate(cells, start=1):
         if cell.source.strip() and cell.execution_count is None:
             raise ExecutionFailed(
@@ -337,6 +345,20 @@ def _check_cells(page: Page, executed: nbformat.NotebookNode, code: int, output:
 def _failure(page: Page, number: int, count: int, source: str, trace: str) -> str:
     rule = "-" * 75
     return f"{page.path}: code cell {number} of {count} failed\n{rule}\n{source}\n{rule}\n{trace}"
+
+
+def _what_to_lower(page: Page, said: str) -> str:
+    """After memory ran out at the paper's scale: the setting that decides how much is needed."""
+    setting = page.front.get("memory_setting")
+    if records.scale() != "paper" or not setting or not _NO_MEMORY.search(said):
+        return ""
+    owner, _, name = setting.rpartition(".")
+    module, _, thing = owner.rpartition(".")
+    place = f"`{name}` of `{thing}` ({module})" if owner else f"`{name}`, which a cell sets"
+    return (
+        f"\n{page.path}: memory ran out, it seems. Lower {place}: at the paper's scale it decides "
+        "how much this page needs."
+    )
 
 
 def slowest_cells(page: Page, cost: dict[str, Any], count: int = 5) -> str:

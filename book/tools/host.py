@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from . import build, launch, printing, publish
+from . import assets, build, launch, printing, publish
 from .console import BuildError, say, step
 from .layout import Layout
 
@@ -13,9 +13,10 @@ def pdf(layout: Layout, *, at_once: int | None = None) -> None:
     """Build the book and print it, unless this very book was printed before.
 
     Raises:
-        BuildError: if the book cannot be printed here.
+        BuildError: if the book cannot be printed here, or npm cannot fetch what typesets formulas.
     """
     printing.ready(layout)
+    assets.provide(layout)
     build.book(layout, at_once=at_once)
     say(_printed(layout).as_uri())
 
@@ -31,8 +32,10 @@ def site(layout: Layout, *, at_once: int | None = None) -> None:
     """Build the book, print it where that is possible, and write the folder for a static host.
 
     Raises:
-        BuildError: if a page is too heavy, or an address in `_config.yml` is malformed.
+        BuildError: if a page is too heavy, an address in `_config.yml` is malformed, or npm is
+            there but cannot fetch the scripts that the site serves itself.
     """
+    assets.provide(layout)
     build.book(layout, at_once=at_once)
     printed = None
     try:

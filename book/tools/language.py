@@ -164,7 +164,7 @@ def checker(layout: Layout) -> Path | None:
         for path in files:
             shutil.copy(path, inside)
         done = subprocess.run(
-            [npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund"],
+            [npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--cache", "../cache"],
             cwd=inside,
             capture_output=True,
             text=True,

@@ -73,6 +73,11 @@ class Layout:
         return self.build / "npm"
 
     @property
+    def matplotlib(self) -> Path:
+        """What matplotlib keeps: its list of fonts. Settings of the user's are not read."""
+        return self.build / "matplotlib"
+
+    @property
     def notebooks(self) -> Path:
         """Student's, instructor's and nbgrader's notebooks."""
         return self.build / "notebooks"

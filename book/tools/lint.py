@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import dataclasses
+import inspect
 import re
 import tomllib
 from collections.abc import Iterator
@@ -72,6 +74,38 @@ def front_matter(book: Book) -> Iterator[Problem]:
         for name in front.get("data") or []:
             if recordings and name not in recordings:
                 yield Problem(page.path, line_of(page, "data:"), f"{name} is not in the registry")
+
+
+def memory_settings(book: Book) -> Iterator[Problem]:
+    """A page with a paper scale names the setting to lower when memory runs out, and it exists."""
+    for page in book.pages:
+        if not page.is_notebook:
+            continue
+        code = "\n".join(cell.source for cell in page.code_cells)
+        setting = page.front.get("memory_setting")
+        scaled = "runtime.scale()" in code
+        if scaled and not isinstance(setting, str):
+            yield Problem(
+                page.path,
+                1,
+                "a page with a paper scale needs `memory_setting`: a field of a config class, a "
+                "parameter of a function, or a name that a cell sets",
+            )
+        elif setting and not scaled:
+            yield Problem(page.path, line_of(page, "memory_setting:"), "there is no paper scale")
+        elif setting and not _is_setting(setting, code):
+            line = line_of(page, "memory_setting:")
+            yield Problem(page.path, line, f"there is no setting {setting}")
+
+
+def _is_setting(setting: str, code: str) -> bool:
+    owner, _, name = setting.rpartition(".")
+    if not owner:
+        return re.search(rf"^\s*{re.escape(name)} = ", code, re.MULTILINE) is not None
+    thing = docstrings.resolve(owner)
+    if dataclasses.is_dataclass(thing):
+        return name in {field.name for field in dataclasses.fields(thing)}
+    return callable(thing) and name in inspect.signature(thing).parameters
 
 
 def registry(layout: Layout) -> set[str]:
@@ -380,6 +414,7 @@ def teaching_notes(book: Book) -> Iterator[Problem]:
 
 CHECKS: tuple[Check, ...] = (
     front_matter,
+    memory_settings,
     recordings_declared,
     sections,
     typed_results,

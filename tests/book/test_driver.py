@@ -240,6 +240,43 @@ def test_a_dead_kernel_fails_the_run(layout):
         run(layout)
 
 
+@pytest.mark.parametrize(
+    "cell",
+    [
+        "import numpy as np\nnp.empty(2**50)",
+        "import torch\ntorch.empty(2**50)",
+        "import torch\nraise torch.OutOfMemoryError('CUDA out of memory')",
+        "raise MemoryError",
+        "import os, signal\nos.kill(os.getpid(), signal.SIGKILL)",
+    ],
+)
+def test_memory_that_runs_out_names_what_to_lower(layout, monkeypatch, cell, capfd):
+    """At the paper's scale the message says which setting decides."""
+    monkeypatch.setenv("NEUROTUTOR_SCALE", "paper")
+    head = HEAD.replace("chapter:", "memory_setting: neurotutor.used.Config.batch\nchapter:")
+    write(layout.root, "book/part/small.md", f"{head}```{{code-cell}} ipython3\n{cell}\n```\n")
+    with pytest.raises(execute.ExecutionFailed):
+        run(layout)
+    assert "Lower `batch` of `Config` (neurotutor.used): at the" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("scale", "cell", "setting"),
+    [
+        ("tutorial", "raise MemoryError", "neurotutor.used.Config.batch"),
+        ("paper", "raise ValueError('too many')", "neurotutor.used.Config.batch"),
+    ],
+)
+def test_other_failures_do_not_speak_of_memory(layout, monkeypatch, capfd, scale, cell, setting):
+    """A failure of another kind, and one at the small scale, keep to what happened."""
+    monkeypatch.setenv("NEUROTUTOR_SCALE", scale)
+    head = HEAD.replace("chapter:", f"memory_setting: {setting}\nchapter:")
+    write(layout.root, "book/part/small.md", f"{head}```{{code-cell}} ipython3\n{cell}\n```\n")
+    with pytest.raises(execute.ExecutionFailed):
+        run(layout)
+    assert "Lower" not in capfd.readouterr().err
+
+
 def test_one_failure_does_not_lose_the_others(layout):
     """The page that works is kept, and not executed again."""
     write(

@@ -26,6 +26,8 @@ equations:
   eq-good-one: {code: os.path.join, oracle: "tests/part/test_good.py::test_equation"}
 ---
 """
+SCALED = "```{code-cell} ipython3\npaper = runtime.scale() == 'paper'\n```"
+MEMORY = "part: part\nmemory_setting: neurotutor.representations.eit.EitConfig.batch_size"
 EXERCISE = '''```{code-cell} ipython3
 :tags: [exercise]
 
@@ -154,6 +156,23 @@ def test_a_proper_book_has_no_problems(problems):
         (lint.front_matter, chapter(FRONT.replace("[primer]", "[nowhere]")), "no such page"),
         (lint.front_matter, chapter(FRONT.replace("See b, ", "")), "three to five"),
         (lint.front_matter, chapter(FRONT.replace("set/rec", "set/mis")), "not in the registry"),
+        (lint.memory_settings, chapter(play=SCALED), "needs `memory_setting`"),
+        (lint.memory_settings, chapter(FRONT.replace("part: part", MEMORY)), "no paper scale"),
+        (
+            lint.memory_settings,
+            chapter(FRONT.replace("part: part", MEMORY + "s"), play=SCALED),
+            "no setting neurotutor.representations.eit.EitConfig.batch_sizes",
+        ),
+        (
+            lint.memory_settings,
+            chapter(FRONT.replace("part: part", MEMORY), play=SCALED),
+            None,
+        ),
+        (
+            lint.memory_settings,
+            chapter(FRONT.replace("part: part", "memory_setting: width\npart: part"), play=SCALED),
+            "no setting width",
+        ),
         (
             lint.recordings_declared,
             chapter(play="```{code-cell} ipython3\nload('set/other')\n```"),

@@ -1,6 +1,7 @@
 """Training of stacked networks, gradients, random networks, flossing: oracles and acceptance."""
 
 import math
+import signal
 from dataclasses import replace
 
 import numpy as np
@@ -9,7 +10,7 @@ import torch
 
 from neurotutor.data import mnist, text
 from neurotutor.dynamics import lyapunov_rnn as lyap
-from neurotutor.dynamics.lyapunov_rnn import flossing, lyapunov_spectrum, population
+from neurotutor.dynamics.lyapunov_rnn import experiments, flossing, lyapunov_spectrum, population
 from tests.harness import oracle, planted, relative_error
 
 F64 = torch.float64
@@ -172,6 +173,46 @@ def test_characters_are_learned_down_to_no_less_than_the_entropy():
     short = replace(settings, n_steps=2)
     twice = [lyap.run_characters(short, made, kind="gru", watch=(2,), k=1).losses for _ in "ab"]
     assert torch.equal(*twice)
+
+
+def test_a_stopped_run_goes_on_to_the_same_numbers(tmp_path, monkeypatch):
+    made = text.simulate(5_000, 12, seed=0)
+    settings = replace(
+        lyap.CharacterConfig.tutorial(8),
+        n_networks=2,
+        n_steps=12,
+        dropout=0.2,
+        decay_from=3,
+        steps_per_epoch=2,
+    )
+
+    def run(checkpoint=None):
+        return lyap.run_characters(
+            settings, made, kind="lstm", watch=(0, 4, 12), k=2, seed=3, checkpoint=checkpoint
+        )
+
+    whole = run()
+    drawn, count = experiments.windows, [0]
+
+    def stops(*args, **more):
+        count[0] += 1
+        if count[0] == 8:  # the first call draws the test windows
+            signal.raise_signal(signal.SIGINT)
+        return drawn(*args, **more)
+
+    monkeypatch.setattr(experiments, "windows", stops)
+    with pytest.raises(KeyboardInterrupt, match="after 7 of 12 steps"):
+        run(tmp_path / "run.pt")
+    monkeypatch.undo()
+    resumed = run(tmp_path / "run.pt")
+    assert torch.equal(resumed.losses, whole.losses)
+    assert torch.equal(resumed.spectra, whole.spectra)
+    assert torch.equal(resumed.first.readout, whole.first.readout)
+    assert torch.equal(resumed.last.readout, whole.last.readout)
+    assert torch.equal(resumed.last.cell.recurrent_weights, whole.last.cell.recurrent_weights)
+    settings = replace(settings, hidden_size=9)
+    with pytest.raises(ValueError, match="weights of shapes"):
+        run(tmp_path / "run.pt")
 
 
 def test_streams_and_scales():

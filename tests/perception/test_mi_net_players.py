@@ -1,6 +1,7 @@
 """MI Net's simulated players and its measures: what must hold, and what must be refused."""
 
 import math
+import signal
 
 import numpy as np
 import pytest
@@ -153,6 +154,41 @@ def test_training_lowers_both_losses_and_weights_travel(tmp_path):
     assert (read.encode(clips.spectra) == codes).float().mean() > 0.95
     with pytest.raises(ValueError, match="sizes that were trained"):
         mi_net.load_weights(mi_net.VQVAE(MiNetConfig.tutorial()), "alphabet", tmp_path)
+
+
+def test_stopped_trainings_go_on_to_the_same_numbers(tmp_path, monkeypatch):
+    config = MiNetConfig.tutorial(
+        channels=32, n_codes=16, width=32, movement_units=8, embedding=8, midi_units=8, batch_size=3
+    )
+    pieces = [scores.compose(12, n_voices=1, seed=s) for s in (1, 2)]
+    clips = mi_net.make_clips(pieces, config, engine="additive", clips_per_take=2)
+    codes = mi_net.VQVAE(config).encode(clips.spectra)
+
+    def train(stop_at=None):
+        def rate(i, *rest):
+            if i == stop_at:
+                signal.raise_signal(signal.SIGINT)
+            return mi_net.learning_rate(i, *rest)
+
+        alphabet, prior = mi_net.VQVAE(config), mi_net.MovementPrior(config)
+        with monkeypatch.context() as patch:
+            patch.setattr(learning, "learning_rate", rate)
+            found = [
+                mi_net.train_vqvae(alphabet, clips, 9, checkpoint=tmp_path / "alphabet.pt"),
+                mi_net.train_prior(prior, codes, clips, 9, checkpoint=tmp_path / "prior.pt"),
+            ]
+        return found, [*alphabet.state_dict().values(), *prior.state_dict().values()]
+
+    stopped, _ = train(stop_at=4)
+    assert [(len(each.steps), each.interrupted) for each in stopped] == [(5, True)] * 2
+    histories, weights = train()
+    for path in tmp_path.iterdir():
+        path.unlink()
+    expected, whole = train()
+    for each, other in zip(histories, expected, strict=True):
+        assert each.metrics.keys() == other.metrics.keys()
+        assert all(np.array_equal(each.metrics[k], other.metrics[k]) for k in each.metrics)
+    assert all(torch.equal(a, b) for a, b in zip(weights, whole, strict=True))
 
 
 def test_the_rate_falls_in_the_second_half():

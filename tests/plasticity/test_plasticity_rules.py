@@ -2,6 +2,7 @@
 
 import itertools
 import math
+import signal
 
 import numpy as np
 import pytest
@@ -366,6 +367,54 @@ def test_learning_three_rounds_moves_both_rules_and_repeats(halfspace):
     assert runs[0].graph_rule.shape == (8, 8)
     assert torch.equal(runs[0].graph_rule, runs[1].graph_rule)
     assert runs[0].output_rule.abs().max() > 0
+
+
+def test_a_stopped_search_for_a_rule_goes_on_to_the_same_rule(halfspace, tmp_path, monkeypatch):
+    config = pr.RuleConfig.learning(rounds=2, batch_size=90, rule_hidden=4)
+    x, labels = halfspace.x[:200], halfspace.labels[:200]
+
+    def learn(checkpoint=None):
+        return pr.learn_rule(x, labels, config, n_steps=7, seed=2, checkpoint=checkpoint)
+
+    whole, loss, count = learn(), learning.outer_loss, [0]
+
+    def stops(*args):
+        count[0] += 1
+        if count[0] == 4:
+            signal.raise_signal(signal.SIGINT)
+        return loss(*args)
+
+    monkeypatch.setattr(learning, "outer_loss", stops)
+    with pytest.raises(KeyboardInterrupt, match="after 4 of 7 steps"):
+        learn(tmp_path / "rule.pt")
+    monkeypatch.undo()
+    resumed = learn(tmp_path / "rule.pt")
+    for name in ("output_path", "graph_rule", "losses", "mistakes"):
+        assert torch.equal(getattr(resumed, name), getattr(whole, name))
+
+
+def test_a_stopped_network_goes_on_to_the_same_weights(halfspace, tmp_path, monkeypatch):
+    rules = {"output_rule": pr.perceptron_rule(2), "graph_rule": torch.ones(4, 4)}
+    config = pr.RuleConfig.learning(rounds=2)
+    x, labels = halfspace.x[:60], halfspace.labels[:60]
+
+    def fitted(checkpoint=None):
+        network = pr.RuleNetwork(x.shape[1], 2, config, seed=0, **rules)
+        return network.fit(x, labels, epochs=3, seed=1, checkpoint=checkpoint)
+
+    whole, show = fitted(), pr.RuleNetwork.train_pass
+
+    def stops(self, *args):
+        signal.raise_signal(signal.SIGINT)
+        return show(self, *args)
+
+    monkeypatch.setattr(pr.RuleNetwork, "train_pass", stops)
+    with pytest.raises(KeyboardInterrupt, match="after 1 of 3 epochs"):
+        fitted(tmp_path / "network.pt")
+    monkeypatch.undo()
+    resumed = fitted(tmp_path / "network.pt")
+    assert torch.equal(resumed.weights, whole.weights)
+    assert torch.equal(resumed.output_weights, whole.output_weights)
 
 
 def test_a_rule_network_spells_out_a_table(halfspace):

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -23,7 +24,7 @@ from neurotutor.dynamics.lyapunov_rnn.population import (
     one_hot,
 )
 from neurotutor.dynamics.lyapunov_rnn.spectrum import lyapunov_spectrum
-from neurotutor.training import fit
+from neurotutor.training import RandomState, Stateful, fit
 
 Batch = tuple[Tensor, Tensor]
 
@@ -56,6 +57,20 @@ class Run:
         return self.spectra.max(dim=-1).values
 
 
+class _Looks:
+    """What was seen so far, in a form that a checkpoint keeps."""
+
+    def __init__(self):
+        self.losses: list[Tensor] = []
+        self.spectra: list[Tensor] = []
+
+    def state_dict(self) -> dict[str, list[Tensor]]:
+        return {"losses": self.losses, "spectra": self.spectra}
+
+    def load_state_dict(self, state: Mapping[str, list[Tensor]]) -> None:
+        self.losses, self.spectra = list(state["losses"]), list(state["spectra"])
+
+
 def train_and_watch(
     trainer: Trainer,
     batch: Callable[[int], Batch],
@@ -68,6 +83,8 @@ def train_and_watch(
     warmup: int,
     k: int | None = None,
     schedule: Callable[[int], float] | None = None,
+    state: Mapping[str, Stateful] | None = None,
+    checkpoint: Path | None = None,
 ) -> Run:
     """Train a population, and look at losses and spectra on the way.
 
@@ -82,24 +99,28 @@ def train_and_watch(
         warmup: steps of the state alone on each stream.
         k: number of exponents; `None` means all.
         schedule: learning rate of each step, if it changes.
+        state: what `batch` draws from, for the checkpoint.
+        checkpoint: file to save to, and to go on from; `None` saves nothing.
 
     Raises:
-        ValueError: if `watch` is empty, not increasing, or beyond `n_steps`.
+        ValueError: if `watch` is empty, not increasing, or beyond `n_steps`; or for a checkpoint of
+            another run.
+        KeyboardInterrupt: if Ctrl-C ended the training; the checkpoint is saved.
     """
     watch = tuple(watch)
     if not watch or any(np.diff(watch) <= 0) or not 0 <= watch[0] <= watch[-1] <= n_steps:
         raise ValueError(f"watch must increase within 0..{n_steps}, got {watch}")
     first = trainer.population
-    losses, spectra = [], []
+    looks = _Looks()
 
     def look(step: int) -> None:
         if step in watch:
             now = trainer.population
-            losses.append(evaluate(now, *test).double().cpu())
+            looks.losses.append(evaluate(now, *test).double().cpu())
             # Spectra are measured in float64, which not every device has.
             cell = now.cell.to("cpu").to(torch.float64)
             found = lyapunov_spectrum(cell, inputs=streams, warmup=warmup, k=k, keep_history=False)
-            spectra.append(found.exponents)
+            looks.spectra.append(found.exponents)
 
     def step(i: int) -> dict[str, float]:
         look(i)
@@ -108,13 +129,22 @@ def train_and_watch(
                 group["lr"] = schedule(i)
         return {"loss": float(trainer.step(*batch(i)).mean())}
 
-    fit(step, n_steps, progress=False)
+    history = fit(
+        step,
+        n_steps,
+        state={"networks": trainer, "looks": looks, **(state or {})},
+        checkpoint=checkpoint,
+        checkpoint_every=200,
+        progress=False,
+    )
+    if history.interrupted:
+        raise KeyboardInterrupt(f"stopped after {len(history.steps)} of {n_steps} steps")
     look(n_steps)
     return Run(
         scales=scales,
         steps=watch,
-        losses=torch.stack(losses),
-        spectra=torch.stack(spectra),
+        losses=torch.stack(looks.losses),
+        spectra=torch.stack(looks.spectra),
         first=first,
         last=trainer.population,
         streams=streams,
@@ -179,6 +209,7 @@ def run_characters(
     k: int | None = None,
     seed: int = 0,
     device: torch.device | str = "cpu",
+    checkpoint: Path | None = None,
 ) -> Run:
     """Train networks to predict the next character.
 
@@ -193,6 +224,7 @@ def run_characters(
         k: number of exponents; `None` means all.
         seed: of weights and batches.
         device: that the networks are trained on.
+        checkpoint: file to save to, and to go on from; `None` saves nothing.
     """
     learned, held = split(text, 0.9)
     rng = np.random.default_rng(seed)
@@ -228,4 +260,6 @@ def run_characters(
         warmup=20,
         k=k,
         schedule=rate,
+        state={"windows": RandomState(rng)},
+        checkpoint=checkpoint,
     )

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -158,6 +160,33 @@ class Trainer:
         self.optimiser = torch.optim.Adam(self._weights, lr=learning_rate)
         self.clip, self.dropout = clip, dropout
         self._generator = torch.Generator(device=population.readout.device).manual_seed(seed)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Weights, optimiser and generator, for `neurotutor.training.fit`."""
+        return {
+            "weights": [weight.detach() for weight in self._weights],
+            "optimiser": self.optimiser.state_dict(),
+            "generator": self._generator.get_state(),
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on from what `state_dict` returned.
+
+        Raises:
+            ValueError: for networks of other sizes.
+        """
+        found = [tuple(weight.shape) for weight in state["weights"]]
+        expected = [tuple(weight.shape) for weight in self._weights]
+        if found != expected:
+            raise ValueError(
+                f"the saved networks have weights of shapes {found}, these have {expected}: delete "
+                "the checkpoint or pass another path"
+            )
+        with torch.no_grad():
+            for weight, kept in zip(self._weights, state["weights"], strict=True):
+                weight.copy_(kept)
+        self.optimiser.load_state_dict(state["optimiser"])
+        self._generator.set_state(state["generator"])
 
     @property
     def _live(self) -> Population:

@@ -58,7 +58,13 @@ def learning_rate(step: int, n_steps: int, rate: float) -> float:
 
 
 def train_vqvae(
-    model: VQVAE, clips: Clips, n_steps: int, *, seed: int = 0, progress: bool = False
+    model: VQVAE,
+    clips: Clips,
+    n_steps: int,
+    *,
+    seed: int = 0,
+    checkpoint: Path | None = None,
+    progress: bool = False,
 ) -> training.History:
     """Train the alphabet on spectra, in place.
 
@@ -67,6 +73,7 @@ def train_vqvae(
         clips: of the training pieces.
         n_steps: batches.
         seed: of their order.
+        checkpoint: file to save to, and to go on from; `None` saves nothing.
         progress: whether to show a bar.
 
     Returns:
@@ -77,10 +84,10 @@ def train_vqvae(
     model.set_scale(clips.spectra)
     model.train()
     optimiser = torch.optim.Adam(model.parameters(), config.vqvae_rate)
-    batches = _batches(len(clips), config.batch_size, seed)
+    batches = _Batches(len(clips), config.batch_size, seed)
 
     def step(i: int) -> Mapping[str, float]:
-        rows = next(batches)
+        rows = batches.draw()
         optimiser.param_groups[0]["lr"] = learning_rate(i, n_steps, config.vqvae_rate)
         found = model(clips.spectra[rows].to(device))
         optimiser.zero_grad()
@@ -89,7 +96,19 @@ def train_vqvae(
         used = perplexity(found.codes, config.n_codes)
         return {"loss": found.loss.item(), "error": found.error.item(), "perplexity": used}
 
-    history = training.fit(step, as_count("n_steps", n_steps), progress=progress)
+    history = training.fit(
+        step,
+        as_count("n_steps", n_steps),
+        state={
+            "model": model,
+            "optimiser": optimiser,
+            "batches": batches,
+            "revivals": training.RandomState(model.quantiser.generator),
+        },
+        checkpoint=checkpoint,
+        checkpoint_every=1000,
+        progress=progress,
+    )
     model.eval()
     return history
 
@@ -102,6 +121,7 @@ def train_prior(
     *,
     seed: int = 0,
     seen: tuple[float, float, float] = SEEN,
+    checkpoint: Path | None = None,
     progress: bool = False,
 ) -> training.History:
     """Train movement encoder and prior on codes, in place, by one loss.
@@ -113,6 +133,7 @@ def train_prior(
         n_steps: batches.
         seed: of their order, of the noise, and of what each clip sees.
         seen: shares of clips that see nothing, the movement, and movement and notes.
+        checkpoint: file to save to, and to go on from; `None` saves nothing.
         progress: whether to show a bar.
 
     Returns:
@@ -122,12 +143,12 @@ def train_prior(
     device = model.embed.weight.device
     model.train()
     optimiser = torch.optim.Adam(model.parameters(), config.prior_rate)
-    batches = _batches(len(clips), config.batch_size, seed)
+    batches = _Batches(len(clips), config.batch_size, seed)
     generator = torch.Generator().manual_seed(seed)
     shares = torch.tensor(seen)
 
     def step(i: int) -> Mapping[str, float]:
-        rows = next(batches)
+        rows = batches.draw()
         optimiser.param_groups[0]["lr"] = learning_rate(i, n_steps, config.prior_rate)
         kind = torch.multinomial(shares, len(rows), replacement=True, generator=generator)
         keypoints = clips.keypoints[rows]
@@ -145,18 +166,44 @@ def train_prior(
         optimiser.step()
         return {"bits": loss.item() / np.log(2)}
 
-    history = training.fit(step, as_count("n_steps", n_steps), progress=progress)
+    history = training.fit(
+        step,
+        as_count("n_steps", n_steps),
+        state={
+            "model": model,
+            "optimiser": optimiser,
+            "batches": batches,
+            "random": training.RandomState(generator),
+        },
+        checkpoint=checkpoint,
+        checkpoint_every=1000,
+        progress=progress,
+    )
     model.eval()
     return history
 
 
-def _batches(n: int, size: int, seed: int):
+class _Batches:
     """Rows of one batch after another; every clip once before any twice."""
-    rng = np.random.default_rng([seed, 11])
-    while True:
-        order = rng.permutation(n)
-        for start in range(0, max(1, n - size + 1), size):
-            yield order[start : start + size]
+
+    def __init__(self, n: int, size: int, seed: int):
+        self.n, self.size = n, size
+        self.random = training.RandomState(np.random.default_rng([seed, 11]))
+        self.order, self.start = np.empty(0, int), n
+
+    def draw(self) -> np.ndarray:
+        if self.start + self.size > len(self.order):
+            self.order, self.start = self.random.generator.permutation(self.n), 0
+        self.start += self.size
+        return self.order[self.start - self.size : self.start]
+
+    def state_dict(self) -> dict[str, object]:
+        order = torch.from_numpy(self.order)
+        return {"random": self.random.state_dict(), "order": order, "start": self.start}
+
+    def load_state_dict(self, state: Mapping[str, object]) -> None:
+        self.random.load_state_dict(state["random"])
+        self.order, self.start = state["order"].numpy(), state["start"]
 
 
 def save_weights(model: nn.Module, name: str, made: Mapping[str, object], folder: Path = WEIGHTS):

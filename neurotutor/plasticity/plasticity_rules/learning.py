@@ -7,7 +7,10 @@ the loss of the network that comes out can be differentiated through the sum.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import torch
 from jaxtyping import Float, Int
@@ -23,7 +26,7 @@ from neurotutor.plasticity.plasticity_rules.network import (
     Trace,
     perceptron_rule,
 )
-from neurotutor.training import fit
+from neurotutor.training import RandomState, fit
 
 
 class TableRule(nn.Module):
@@ -177,6 +180,7 @@ def learn_rule(
     learn_output: bool = True,
     learn_graph: bool | None = None,
     seed: int,
+    checkpoint: Path | None = None,
     progress: bool = False,
 ) -> LearnedRule:
     """Learn a plasticity rule by gradient descent through networks that know only the rule.
@@ -196,13 +200,16 @@ def learn_rule(
         learn_graph: whether there is a graph rule and it is learned; default: for T > 1. It starts
             at N(0, 1).
         seed: of network, starts and batches.
+        checkpoint: file to save to, and to go on from; `None` saves nothing.
         progress: whether to show a progress bar.
 
     Returns:
         The rule and the path to it.
 
     Raises:
-        ValueError: if nothing is to be learned, or inputs, labels or sizes do not fit.
+        ValueError: if nothing is to be learned, inputs, labels or sizes do not fit, or the
+            checkpoint is of another run.
+        KeyboardInterrupt: if Ctrl-C came; the checkpoint is saved.
 
     Source: Cristian et al. (2020), section 3 and appendix.
     """
@@ -235,11 +242,11 @@ def learn_rule(
         lr=config.learning_rate,
         weight_decay=config.weight_decay,
     )
-    batches = _batches(len(x), config.batch_size, generator)
-    path = [output().detach().clone()]
+    batches = _Batches(len(x), config.batch_size, generator)
+    path = _Path([output().detach().clone()])
 
     def one_step(_: int) -> dict[str, float]:
-        chosen = next(batches).to(x.device)
+        chosen = batches.draw().to(x.device)
         network.set_rules(output(), graph() if graph else None)
         trace = network.reset().train_pass(x[chosen], labels[chosen])
         loss = outer_loss(
@@ -248,16 +255,27 @@ def learn_rule(
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
-        path.append(output().detach().clone())
+        path.tables.append(output().detach().clone())
         return {"loss": float(loss.detach()), "mistakes": float(trace.mistakes.double().mean())}
 
-    history = fit(one_step, n_steps, description="learning the rule", progress=progress)
+    state = {"output": output, "optimiser": optimiser, "batches": batches, "path": path}
+    history = fit(
+        one_step,
+        n_steps,
+        state=state if graph is None else {**state, "graph": graph},
+        checkpoint=checkpoint,
+        checkpoint_every=10,
+        description="learning the rule",
+        progress=progress,
+    )
+    if history.interrupted:
+        raise KeyboardInterrupt(f"stopped after {len(history.steps)} of {n_steps} steps")
     network.set_rules(output(), graph() if graph else None)
     network.reset()
     return LearnedRule(
         output_rule=output().detach().clone(),
         graph_rule=graph().detach().clone() if graph else None,
-        output_path=torch.stack(path),
+        output_path=torch.stack(path.tables),
         losses=torch.from_numpy(history.metrics["loss"]),
         mistakes=torch.from_numpy(history.metrics["mistakes"]),
         network=network,
@@ -278,9 +296,36 @@ def _start(start: Tensor | str, config: RuleConfig, generator: torch.Generator) 
     raise ValueError(f"start must be 'zero', 'random', 'perceptron' or a table, got {start!r}")
 
 
-def _batches(n_examples: int, size: int, generator: torch.Generator):
-    """Yield index batches for ever: shuffle, cut, and shuffle again when too few are left."""
-    while True:
-        order = torch.randperm(n_examples, generator=generator)
-        for first in range(0, n_examples - size + 1, size):
-            yield order[first : first + size]
+class _Batches:
+    """Index batches for ever: shuffle, cut, and shuffle again when too few are left."""
+
+    def __init__(self, n_examples: int, size: int, generator: torch.Generator):
+        self.n_examples, self.size = n_examples, size
+        self.random = RandomState(generator)
+        self.left = torch.empty(0, dtype=torch.long)
+
+    def draw(self) -> Tensor:
+        if len(self.left) < self.size:
+            self.left = torch.randperm(self.n_examples, generator=self.random.generator)
+        batch, self.left = self.left[: self.size], self.left[self.size :]
+        return batch
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"random": self.random.state_dict(), "left": self.left.clone()}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        self.random.load_state_dict(state["random"])
+        self.left = state["left"]
+
+
+@dataclass
+class _Path:
+    """Tables of the output rule so far, in a form that a checkpoint keeps."""
+
+    tables: list[Tensor]
+
+    def state_dict(self) -> dict[str, list[Tensor]]:
+        return {"tables": self.tables}
+
+    def load_state_dict(self, state: Mapping[str, list[Tensor]]) -> None:
+        self.tables = [table.to(self.tables[0]) for table in state["tables"]]

@@ -7,6 +7,7 @@ changes by the number that it finds there.
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -14,6 +15,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
+from neurotutor import training
 from neurotutor.plasticity.plasticity_rules.checks import as_inputs, as_labels, as_table
 from neurotutor.plasticity.plasticity_rules.config import RuleConfig
 
@@ -493,6 +495,7 @@ class RuleNetwork(nn.Module):
         *,
         epochs: int = 1,
         seed: int,
+        checkpoint: Path | None = None,
     ) -> RuleNetwork:
         """Reset the weights, then show all examples, reshuffled in every epoch.
 
@@ -501,17 +504,33 @@ class RuleNetwork(nn.Module):
             labels: their classes.
             epochs: passes over the examples.
             seed: of the order.
+            checkpoint: file to save to after every epoch, and to go on from; `None` saves nothing.
 
         Raises:
-            ValueError: if inputs or labels do not fit the network, or `epochs` is below 1.
+            ValueError: if inputs or labels do not fit the network, `epochs` is below 1, or the
+                checkpoint is of another run.
+            KeyboardInterrupt: if Ctrl-C came; the checkpoint is saved.
         """
         if epochs < 1:
             raise ValueError(f"epochs must be at least 1, got {epochs}")
         self.reset()
         generator = torch.Generator().manual_seed(seed)
-        for _ in range(epochs):
+
+        def one_epoch(_: int) -> dict[str, float]:
             order = torch.randperm(len(x), generator=generator).to(x.device)
-            self.train_pass(x[order], labels[order])
+            trace = self.train_pass(x[order], labels[order])
+            return {"mistakes": float(trace.mistakes.double().mean())}
+
+        history = training.fit(
+            one_epoch,
+            epochs,
+            state={"network": self, "order": training.RandomState(generator)},
+            checkpoint=checkpoint,
+            checkpoint_every=1,
+            progress=False,
+        )
+        if history.interrupted:
+            raise KeyboardInterrupt(f"stopped after {len(history.steps)} of {epochs} epochs")
         return self
 
     def with_rules(self, output_rule: Tensor, graph_rule: Tensor | None = None) -> RuleNetwork:
