@@ -90,6 +90,11 @@ def test_shares_of_operators():
     shares = common.operators(lambda: [x @ x for _ in range(30)])
     assert max(shares, key=shares.__getitem__) == "matrix products"
     assert sum(shares.values()) == pytest.approx(1)
+    large = torch.rand(1000, 1000)
+    roots = common.operators(lambda: [large.sqrt() for _ in range(30)])
+    assert max(roots, key=roots.__getitem__) == "elementwise operations"
+    drawn = common.operators(lambda: [torch.empty(300, 300).normal_() for _ in range(30)])
+    assert max(drawn, key=drawn.__getitem__) == "random numbers"
     pause = common.operators(lambda: [sum(range(300_000)), x + x])
     assert max(pause, key=pause.__getitem__) == common.OUTSIDE
 

@@ -90,7 +90,7 @@ def _pip(python: Path, *arguments: str) -> str:
     said = [line.strip() for line in done.stderr.splitlines() if line.strip()] or ["pip failed"]
     # A package that does not build ends with pip's remarks; the reason stands before them.
     errors = [line for line in said if re.match(r"ERROR:|\w*Error:", line)]
-    return (errors or said)[0].removeprefix("ERROR: ")[:200]
+    return (errors[0] if errors else said[-1]).removeprefix("ERROR: ")[:200]
 
 
 def run(layout: Layout, chosen: Sequence[str], *, threads: int = 1) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import re
+import subprocess
 import types
 from pathlib import Path
 
@@ -277,6 +278,25 @@ def test_environment_keeps_what_does_not_install(tmp_path, monkeypatch):
     (tmp_path / "benchmarks" / "requirements.txt").write_text("good==1.1\n")
     bench.environment(Layout(tmp_path))
     assert calls[-1] == "good==1.1"
+
+
+@pytest.mark.parametrize(
+    ("said", "reason"),
+    [
+        ("WARNING: slow\nERROR: No matching distribution\n", "No matching distribution"),
+        ("  error: failed\n      Error: no R\n\nnote: not pip\n", "Error: no R"),
+        ("WARNING: slow\nno space left\n", "no space left"),
+        ("", "pip failed"),
+    ],
+)
+def test_reason_of_pip(said, reason, monkeypatch):
+    """The error is quoted, not the remarks before and after it."""
+
+    def run(command, **_):
+        return subprocess.CompletedProcess(command, 1, "", said)
+
+    monkeypatch.setattr(bench.subprocess, "run", run)
+    assert bench._pip(Path("python"), "x") == reason
 
 
 # --------------------------------------------------------------------------------- the budgets
