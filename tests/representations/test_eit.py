@@ -570,9 +570,10 @@ def test_another_animal_is_read_from_rates_or_from_a_frozen_module(animals):
     assert 0 <= run.individual <= 1
     other = eit.reach_windows(reach.simulate(n_trials=80, n_neurons=60, seed=1))
     for module in (None, run.model.individual):
-        scores = eit.across_animals(module, other, share=0.5)
-        assert scores.shape == (5,)
-        assert scores.mean() > 0.2  # chance: 0.125
+        scores = eit.across_animals(module, other, shares=(1.0, 0.5))
+        assert scores.shape == (2, 5)
+        assert (scores.mean(axis=1) > 0.2).all()  # chance: 0.125
+        assert (eit.across_animals(module, other, shares=[0.5]) == scores[1:]).all()
 
 
 # --- bad input --------------------------------------------------------------------------------

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -188,21 +188,28 @@ def type_ratio(
 
 
 def across_animals(
-    module: IndividualModule | None, windows: Windows, *, share: float | int = 1.0, seed: int = 0
-) -> Float[np.ndarray, " folds"]:
+    module: IndividualModule | None,
+    windows: Windows,
+    *,
+    shares: Sequence[float | int] = (1.0,),
+    seed: int = 0,
+) -> Float[np.ndarray, "shares folds"]:
     """Linear decoding of another animal from a frozen module's scalars, or from its plain rates.
 
     Args:
         module: frozen; None takes the rates.
         windows: of the other animal; its two parts are joined and cut into folds by trial.
-        share: of the training trials of a fold that are used.
+        shares: of the training trials of a fold that are used, one row of the result for each.
         seed: of their draw.
 
     Returns:
-        Accuracy per bin on each fold.
+        Accuracy per bin on each fold. The module reads the recording once for all shares.
     """
     x = torch.cat([windows.train.x, windows.test.x])
     y = torch.cat([windows.train.y, windows.test.y])
     trial = np.concatenate([windows.train_trial, windows.test_trial])
-    features = x if module is None else channel_scalars(module, Samples(x, y))
-    return folds_accuracy(features.flatten(2).numpy(), y.numpy(), trial, share=share, seed=seed)
+    scalars = x if module is None else channel_scalars(module, Samples(x, y))
+    features, labels = scalars.flatten(2).numpy(), y.numpy()
+    return np.stack(
+        [folds_accuracy(features, labels, trial, share=share, seed=seed) for share in shares]
+    )
