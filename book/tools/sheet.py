@@ -82,7 +82,7 @@ def vary(layout: Layout, names: Sequence[str], *, at_once: int | None = None) ->
         at_once: how many run side by side; by default as many as cores and memory allow.
 
     Raises:
-        BuildError: if a page has no claims, or no execution of it is kept.
+        BuildError: if a page has no claims, no execution of it is kept, or a run did not end.
     """
     pages = discover(layout)
     jobs = {job.page.name: job for job in plan(layout, pages) if job.claims}
@@ -104,9 +104,15 @@ def vary(layout: Layout, names: Sequence[str], *, at_once: int | None = None) ->
         ]
     say(f"{len(waiting)} runs of {len(chosen)} pages")
 
+    cut: list[str] = []
+
     def one(task: tuple[Job, Condition]) -> None:
         job, condition = task
-        found = {"key": job.key, **_run(layout, job, condition)}
+        found = _run(layout, job, condition)
+        if found is None:
+            cut.append(f"{job.page.name}, {condition.name}")
+            return
+        found = {"key": job.key, **found}
         with lock:
             sheet[job.page.name][condition.name] = found
             _write(path(layout), sheet)
@@ -116,9 +122,12 @@ def vary(layout: Layout, names: Sequence[str], *, at_once: int | None = None) ->
     with ThreadPoolExecutor(at_once or workers(len(waiting))) as pool:
         for future in [pool.submit(one, task) for task in waiting]:
             future.result()
+    if cut:
+        raise BuildError(f"{len(cut)} runs did not end: {'; '.join(sorted(cut))}; run it again")
 
 
-def _run(layout: Layout, job: Job, condition: Condition) -> dict[str, Any]:
+def _run(layout: Layout, job: Job, condition: Condition) -> dict[str, Any] | None:
+    """What a page recorded under a condition; None if its kernel did not reach the last cell."""
     notebook = job.page.notebook()
     lines = ["from book.tools import vary", f"vary.threads({condition.threads})"]
     lines += [f"vary.seeds({condition.shift})"] if condition.shift else []
@@ -128,11 +137,13 @@ def _run(layout: Layout, job: Job, condition: Condition) -> dict[str, Any]:
             # The cells after one that fails still run: each claim speaks for itself.
             cell.metadata["tags"] = [*cell.metadata.get("tags", []), "raises-exception"]
     run = run_cells(layout, job.page, notebook, threads=condition.threads)
+    code = [cell for cell in run.notebook.cells if cell.cell_type == "code"]
+    if any(cell.source.strip() and cell.execution_count is None for cell in code):
+        return None
     found = summary(run.record)
     failed = [
         f"{output.ename}: {output.evalue}".splitlines()[0][:200]
-        for cell in run.notebook.cells
-        if cell.cell_type == "code"
+        for cell in code
         for output in cell.outputs
         if output.output_type == "error" and output.ename != "ClaimNotMet"
     ]

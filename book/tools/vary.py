@@ -41,6 +41,17 @@ def seeds(shift: int) -> None:
 
     default_rng, manual_seed, python_seed = np.random.default_rng, torch.manual_seed, random.seed
 
+    def keyed(key: Any) -> Any:
+        """Another key of 128 bits in the place of one; None as it is."""
+        if key is None:
+            return None
+        words = [int(word) for word in np.atleast_1d(key)]
+        return np.random.SeedSequence([*words, shift]).generate_state(2, np.uint64)
+
+    class Philox(np.random.Philox):
+        def __init__(self, seed: Any = None, counter: Any = None, key: Any = None) -> None:
+            super().__init__(moved(seed), counter, keyed(key))
+
     class SeedSequence(np.random.SeedSequence):
         def __init__(self, entropy: Any = None, **settings: Any) -> None:
             super().__init__(moved(entropy), **settings)
@@ -58,6 +69,7 @@ def seeds(shift: int) -> None:
         return default_rng(moved(seed))
 
     np.random.default_rng = seeded
+    np.random.Philox = Philox
     np.random.SeedSequence = SeedSequence
     np.random.RandomState = RandomState
     torch.Generator = Generator

@@ -29,6 +29,8 @@ children = np.random.SeedSequence([1, 2]).spawn(2)
 first, _ = next(KFold(5, shuffle=True, random_state=0).split(np.zeros((50, 1))))
 print(json.dumps({
     "default_rng": np.random.default_rng(7).random(),
+    "Philox": np.random.Generator(np.random.Philox(key=9, counter=2)).random(),
+    "Philox of a seed": np.random.Generator(np.random.Philox(8)).random(),
     "list": np.random.default_rng([7, 1]).random(),
     "sequence": np.random.default_rng(children[1]).random(),
     "RandomState": np.random.RandomState(5).rand(),
@@ -173,6 +175,24 @@ def test_a_cell_that_fails_is_kept_and_stops_nothing(small):
         failed = ["AssertionError: only the page's own seed gets here"]
         moved = sheet.other_verdicts(runs, name)
         assert run.get("failed", []) == (failed if moved else [])
+
+
+def test_a_run_that_did_not_end_is_not_kept(small, monkeypatch):
+    """A kernel that was killed says nothing about a claim."""
+    before = sheet.read(sheet.path(small))
+    sheet.path(small).unlink()
+    ended = sheet.run_cells
+
+    def killed(*arguments, **settings):
+        run = ended(*arguments, **settings)
+        run.notebook.cells[-1].execution_count = None
+        return run
+
+    monkeypatch.setattr(sheet, "run_cells", killed)
+    with pytest.raises(BuildError, match="5 runs did not end: small, as it stands, 2 threads"):
+        sheet.vary(small, ["small"])
+    assert list(sheet.read(sheet.path(small))["small"]) == ["as it stands"]
+    sheet._write(sheet.path(small), before)
 
 
 def test_what_stands_is_not_run_again(small, monkeypatch, capsys):
