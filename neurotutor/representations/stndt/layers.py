@@ -141,7 +141,7 @@ class SelfAttention(nn.Module):
         projected = F.linear(tokens, self.in_proj_weight, self.in_proj_bias)
         batch, length, width = tokens.shape
         heads = projected.view(batch, length, 3, self.n_heads, -1).permute(2, 0, 3, 1, 4)
-        mixed = temporal_attention(heads[0], heads[1], heads[2], mask)
+        mixed = temporal_attention(*heads.unbind(), mask)
         return self.out_proj(mixed.transpose(1, 2).reshape(batch, length, width))
 
 
@@ -184,7 +184,7 @@ class SpatialAttention(nn.Module):
             courses, self.in_proj_weight[: 2 * n_bins], self.in_proj_bias[: 2 * n_bins]
         )
         heads = projected.view(batch, n_neurons, 2, self.n_heads, -1).permute(2, 0, 3, 1, 4)
-        return spatial_weights(heads[0], heads[1])
+        return spatial_weights(*heads.unbind())
 
 
 def _feed_forward(

@@ -94,7 +94,8 @@ class Training:
         """
         epoch, batch = divmod(i, self.steps_per_epoch)
         spikes = self.task.train[self._draw(epoch, batch)]
-        self.model.train()
+        if not self.model.training:  # telling every module takes time
+            self.model.train()
         # Dropout draws from PyTorch's global generator: give it a state of this run's own.
         used = [spikes.device] if spikes.is_cuda else []
         with torch.random.fork_rng(devices=used):

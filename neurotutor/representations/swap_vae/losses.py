@@ -171,12 +171,14 @@ def swap_vae_loss(
     swap = (_poisson(x_1, swapped[0]) + _poisson(x_2, swapped[1])) / 2
     kl = (_kl(*first[1:]) + _kl(*second[1:])) / 2
     alignment = _alignment(first.content, second.content)
-    total = (
-        weights.swap * swap
-        + weights.reconstruction * reconstruction
-        + weights.kl * kl_weight * kl
-        + weights.alignment * alignment_weight * alignment
+    terms = (
+        (weights.swap, swap),
+        (weights.reconstruction, reconstruction),
+        (weights.kl * kl_weight, kl),
+        (weights.alignment * alignment_weight, alignment),
     )
+    # A term that does not count gets no gradient, rather than one of zeros that costs as much.
+    total = sum((weight * term for weight, term in terms if weight), start=torch.zeros_like(kl))
     losses = Losses(reconstruction, swap, kl, alignment, total)
     if not torch.stack(losses).detach().isfinite().all() or min(x_1.min(), x_2.min()) < 0:
         # Looked at once for the whole sum: this runs in every training step.
