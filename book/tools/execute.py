@@ -28,6 +28,19 @@ from .pages import Page
 
 CELL_LIMIT = {"tutorial": 1800, "paper": 7 * 24 * 3600}  # seconds
 MEMORY_EACH = 3 * 2**30  # what a chapter may use, and so how many may run side by side
+# A driver that is ended takes its notebooks along: else one would go on for days, and write into
+# the checkpoints of the run that goes on from them.
+_PYTEST = """
+import os, sys, threading, time, pytest
+
+def watch(driver=os.getppid()):
+    while os.getppid() == driver:
+        time.sleep(0.2)
+    os._exit(1)
+
+threading.Thread(target=watch, daemon=True).start()
+sys.exit(pytest.main())
+"""
 _SAMPLE = 0.1  # seconds between two looks at the memory
 # What NumPy, PyTorch and CUDA say when memory runs out, and Jupyter when the system ended a kernel.
 _NO_MEMORY = re.compile(
@@ -189,8 +202,8 @@ def run_cells(
         (work / "pytest.ini").write_text("[pytest]\n", encoding="utf-8")
         command = [
             sys.executable,
-            "-m",
-            "pytest",
+            "-c",
+            _PYTEST,
             "--nbmake",
             "--overwrite",
             "-q",

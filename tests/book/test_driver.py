@@ -13,6 +13,7 @@ from pathlib import Path
 
 import nbformat
 import numpy as np
+import psutil
 import pytest
 
 from book.tools import build, cache, execute, fingerprint, records, stage
@@ -473,6 +474,27 @@ def test_a_killed_driver_keeps_nothing_and_recovers(layout):
             assert cache.load(layout.cache, "small", found.name) is not None
     execution = run(layout)["small"]
     assert execution.notebook.cells[1].outputs[0]["data"]["text/plain"] == "41"
+
+
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
+def test_an_ended_driver_leaves_no_kernel(layout, how):
+    """What a run at the paper's scale was doing ends with it, and does not meet the next one."""
+    kernel = layout.root / "kernel"
+    cell = f"import os, time\nopen({str(kernel)!r}, 'w').write(str(os.getpid()))\ntime.sleep(600)"
+    write(layout.root, "book/part/small.md", f"{HEAD}```{{code-cell}} ipython3\n{cell}\n```\n")
+    command = [sys.executable, "-m", "book.tools", "--root", str(layout.root), "paper", "small"]
+    with subprocess.Popen(command, cwd=REPOSITORY, stdout=subprocess.DEVNULL) as process:
+        while not (kernel.is_file() and kernel.read_text()):
+            assert process.poll() is None
+            time.sleep(0.1)
+        number = int(kernel.read_text())
+        assert psutil.pid_exists(number)
+        process.send_signal(how)
+    for _ in range(300):
+        if not psutil.pid_exists(number):
+            break
+        time.sleep(0.1)
+    assert not psutil.pid_exists(number)
 
 
 # ------------------------------------------------------------------------- exercises, staging
