@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 
 from filelock import FileLock, Timeout
 
-from . import assets, cache, editions, render, stage
+from . import assets, budgets, cache, editions, render, stage
 from .bench import ENVIRONMENT
 from .console import BuildError, gibibytes, say, step
 from .execute import execute_all, plan, slowest_cells
@@ -46,7 +46,8 @@ def _executed(
     with step("looking for pages whose code, data or versions changed"):
         jobs = plan(layout, pages)
     with step(f"executing {_count(len(jobs), 'notebook')}"):
-        return execute_all(layout, jobs, at_once=at_once)
+        expected = {name: entry["seconds"] for name, entry in budgets.read(layout).items()}
+        return execute_all(layout, jobs, at_once=at_once, expected=expected)
 
 
 def scripts(layout: Layout) -> None:

@@ -94,7 +94,7 @@ def load(cache: Path, name: str, key: str) -> Execution | None:
 
 
 def last_cost(cache: Path, name: str) -> float:
-    """Wall time of the page's most recent execution under any key; infinite if unknown."""
+    """Wall time of the page's most recent execution under any key; infinite if there is none."""
     found = sorted(_folder(cache, name).glob(f"*/{_COST}"), key=lambda path: path.stat().st_mtime)
     for path in reversed(found):
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
 import subprocess
@@ -9,7 +10,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
@@ -42,6 +43,7 @@ threading.Thread(target=watch, daemon=True).start()
 sys.exit(pytest.main())
 """
 _SAMPLE = 0.1  # seconds between two looks at the memory
+_LOOKS_A_SEARCH = 5
 # What NumPy, PyTorch and CUDA say when memory runs out, and Jupyter when the system ended a kernel.
 _NO_MEMORY = re.compile(
     r"MemoryError|OutOfMemory|out of memory|can't allocate memory|ALLOC_FAILED|DeadKernel"
@@ -84,11 +86,21 @@ def workers(count: int) -> int:
 
 
 def execute_all(
-    layout: Layout, jobs: Sequence[Job], *, at_once: int | None = None
+    layout: Layout,
+    jobs: Sequence[Job],
+    *,
+    at_once: int | None = None,
+    expected: Mapping[str, float] | None = None,
 ) -> dict[str, Execution]:
-    """Executions of all jobs, from the cache or made now.
+    """Executions of all jobs, from the cache or made now; those that take longest begin.
 
     A failure does not keep the others from finishing: they are kept, and not repeated next time.
+
+    Args:
+        layout: folders of the book.
+        jobs: what to execute.
+        at_once: how many run side by side; by default as many as cores and memory allow.
+        expected: seconds of pages that were never executed on this machine, as far as known.
 
     Raises:
         ExecutionFailed: if any page failed; nothing is kept for it.
@@ -98,7 +110,13 @@ def execute_all(
     kept = len(jobs) - len(waiting)
     if kept:
         say(f"    {kept} of {len(jobs)} unchanged, not executed again")
-    waiting.sort(key=lambda job: cache.last_cost(layout.cache, job.page.name), reverse=True)
+    expected = expected or {}
+
+    def seconds(job: Job) -> float:
+        last = cache.last_cost(layout.cache, job.page.name)
+        return last if math.isfinite(last) else expected.get(job.page.name, math.inf)
+
+    waiting.sort(key=seconds, reverse=True)
     speed = calibration.measure() if waiting else {}
     failures: list[str] = []
 
@@ -283,6 +301,8 @@ class Spent:
     def __init__(self) -> None:
         self.peak_bytes = 0
         self._cpu: dict[int, float] = {}
+        self._members: list[psutil.Process] = []
+        self._looks = 0
 
     @property
     def cpu_seconds(self) -> float:
@@ -291,8 +311,12 @@ class Spent:
 
     def look(self, pid: int) -> None:
         """Add what the tree of this process holds and has used by now."""
+        # To find the members takes as long as many looks at them: all processes are searched.
+        if self._looks % _LOOKS_A_SEARCH == 0:
+            self._members = _tree(pid)
+        self._looks += 1
         resident = 0
-        for each in _tree(pid):
+        for each in self._members:
             try:
                 with each.oneshot():
                     resident += each.memory_info().rss

@@ -68,6 +68,26 @@ def run(layout: Layout) -> dict[str, cache.Execution]:
     return execute.execute_all(layout, execute.plan(layout, discover(layout)))
 
 
+def test_the_longest_page_begins(layout, monkeypatch):
+    """On a new machine the committed seconds tell the order; a page without any comes first."""
+    for name in ("brief", "long", "new"):
+        write(layout.root, f"book/part/{name}.md", HEAD.replace("small", name) + CELL)
+    begun = []
+
+    def refused(_, job):
+        begun.append(job.page.path.stem)
+        raise execute.ExecutionFailed("not here")
+
+    monkeypatch.setattr(execute, "execute", refused)
+    jobs = execute.plan(layout, discover(layout))
+    seconds = {job.page.name: {"brief": 1.0, "long": 9.0}.get(job.page.path.stem) for job in jobs}
+    expected = {name: value for name, value in seconds.items() if value}
+    with pytest.raises(execute.ExecutionFailed, match="4 of 4 notebooks failed"):
+        execute.execute_all(layout, jobs, at_once=1, expected=expected)
+    assert set(begun[:2]) == {"new", "small"}
+    assert begun[2:] == ["long", "brief"]
+
+
 # ------------------------------------------------------------------------------------- the key
 
 
