@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,6 +18,7 @@ from .pages import Page, discover
 from .site import page_weight
 
 MARGIN = 1.3  # a page is reported when it needs more than this many times its baseline
+PAUSE = 10.0  # seconds between two executions of one build, at most
 UNITS = {"seconds": "CPU seconds", "peak_bytes": "peak memory", "page_bytes": "page weight"}
 
 
@@ -98,6 +99,26 @@ def _needs(layout: Layout, page: Page, execution: Execution) -> dict[str, float]
     }
 
 
+def together(costs: Sequence[Mapping[str, Any]]) -> float | None:
+    """Seconds from the start of the first execution to the end of the last one.
+
+    Args:
+        costs: what the executions cost, with the time at which each `began`.
+
+    Returns:
+        None if they were not made in one go: at some moment none of them ran.
+    """
+    if not costs or any("began" not in cost for cost in costs):
+        return None
+    ordered = sorted(costs, key=lambda cost: cost["began"])
+    first = end = ordered[0]["began"]
+    for cost in ordered:
+        if cost["began"] > end + PAUSE:
+            return None
+        end = max(end, cost["began"] + cost["wall_seconds"])
+    return end - first
+
+
 def baseline_path(layout: Layout) -> Path:
     """Where the committed baseline lies."""
     return layout.root / "benchmarks" / "baseline.json"
@@ -140,6 +161,7 @@ def record(layout: Layout) -> None:
             f"{', '.join(absent) or 'no page'} was not executed with a calibration as it stands; "
             "run `make book` first"
         )
+    costs = [execution.cost for _, execution in done.values()]
     path = baseline_path(layout)
     old = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
     before = old.pop("before", old)
@@ -148,6 +170,7 @@ def record(layout: Layout) -> None:
         "environment": next(
             (each.record["environment"] for _, each in done.values() if each.record), {}
         ),
+        **({"together_s": round(span, 1)} if (span := together(costs)) else {}),
         "pages": {name: _needs(layout, *each) for name, each in sorted(done.items())},
         **({"before": before} if before else {}),
     }

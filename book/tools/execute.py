@@ -165,6 +165,7 @@ def execute(layout: Layout, job: Job) -> Execution:
     if scale == "paper":
         say(f"    recorded: {records.keep_paper(page.path, record, run.seconds)}")
     cost = {
+        "began": time.time() - run.seconds,
         "wall_seconds": run.seconds,
         "cpu_seconds": run.spent.cpu_seconds,
         "peak_bytes": run.spent.peak_bytes,

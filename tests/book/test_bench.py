@@ -378,7 +378,7 @@ def test_every_page_or_none_is_a_baseline(tmp_path, monkeypatch):
     (tmp_path / "benchmarks").mkdir()
     pages = [types.SimpleNamespace(name=name, is_notebook=True) for name in ("a", "b")]
     monkeypatch.setattr(budgets, "discover", lambda _: pages)
-    ran = types.SimpleNamespace(record={"environment": {"device": "cpu"}})
+    ran = types.SimpleNamespace(record={"environment": {"device": "cpu"}}, cost={})
     monkeypatch.setattr(budgets, "_executed", lambda _: {"a": (pages[0], ran)})
     monkeypatch.setattr(budgets, "_needs", lambda *_: OLD)
     with pytest.raises(BuildError, match="b was not executed with a calibration"):
@@ -394,3 +394,13 @@ def test_every_page_or_none_is_a_baseline(tmp_path, monkeypatch):
     assert "before" not in kept[0]
     assert [each["before"]["pages"]["a"]["seconds"] for each in kept[1:]] == [OLD["seconds"]] * 2
     assert kept[2]["pages"]["a"]["seconds"] == 1.0
+
+
+def test_one_build_is_told_from_several():
+    """Executions that overlap or follow each other count; a night between two of them does not."""
+    costs = [{"began": 100.0, "wall_seconds": 50.0}, {"began": 110.0, "wall_seconds": 20.0}]
+    assert budgets.together(costs) == 50.0
+    assert budgets.together([*costs, {"began": 152.0, "wall_seconds": 8.0}]) == 60.0
+    assert budgets.together([*costs, {"began": 40_000.0, "wall_seconds": 8.0}]) is None
+    assert budgets.together([*costs, {"wall_seconds": 8.0}]) is None
+    assert budgets.together([]) is None
