@@ -186,14 +186,18 @@ class CostHistory(BenchDirective):
     long it took then, so that both columns speak of the same machine.
     """
 
+    has_content = True
+
     def run(self) -> list[nodes.Node]:
         """Nodes of the table."""
         record = json.loads((self.folder / "baseline.json").read_text(encoding="utf-8"))
         rows, total = [], [0.0, 0.0]
         changes = dict(line.split(": ", 1) for line in self.content)
         unknown = sorted(changes.keys() - record["pages"].keys())
-        if unknown or "before" not in record:
-            raise self.error(f"the baseline says nothing of {', '.join(unknown) or 'before'}")
+        if unknown:
+            raise self.error(f"the baseline says nothing of {', '.join(unknown)}")
+        if "before" not in record:
+            return [self.parsed("No earlier build is on record.")]
         for name, now in record["pages"].items():
             old = record["before"]["pages"].get(name, now)
             before = old["seconds"] * now["calibration_s"] / old["calibration_s"]
