@@ -18,8 +18,6 @@ from .config import SesarConfig
 from .losses import UNLABELLED, classification_loss, joint_loss, reconstruction_loss
 from .model import SESAR, FeatureAutoencoder
 
-ABREAST = 4  # runs in one operation: more of the tutorial's no longer fit into a core's cache
-
 
 class _Objective(nn.Module):
     """A network together with what it is paid for; returns both losses and their sum."""
@@ -58,7 +56,7 @@ def train_side_by_side(
     seeds: Sequence[int],
     repeats: int = 1,
 ) -> list[Losses]:
-    """Train independent networks of one shape, a few in lockstep; the models are changed in place.
+    """Train independent networks of one shape in lockstep; the models are changed in place.
 
     Each run has its own data, labels, order of batches, optimiser state and clipping: what comes
     out is what training one after another gives, up to rounding.
@@ -90,25 +88,6 @@ def train_side_by_side(
     n = len(labels[0])
     if len(shapes) != 1 or pools[0].ndim != 3 or len(pools[0]) != n:
         raise ValueError(f"pools and labels must have one shape in all runs, got {shapes}")
-    rows_of = [_epoch_rows(label, repeats) for label in labels]
-    if len({len(rows) for rows in rows_of}) != 1:
-        raise ValueError("to repeat labelled sequences, each run must have as many of them")
-    if len(models) > ABREAST:
-        groups = [slice(first, first + ABREAST) for first in range(0, len(models), ABREAST)]
-        parts = [
-            train_side_by_side(
-                models[group],
-                pools[group],
-                labels[group],
-                alpha=alpha,
-                epochs=epochs,
-                config=config,
-                seeds=seeds[group],
-                repeats=repeats,
-            )
-            for group in groups
-        ]
-        return [losses for part in parts for losses in part]
     objectives = [_Objective(model, alpha) for model in models]
     values, _ = stack_module_state(objectives)
     frozen = {name for name, value in objectives[0].named_parameters() if not value.requires_grad}
@@ -118,6 +97,9 @@ def train_side_by_side(
     optimiser = torch.optim.Adam(free, lr=config.learning_rate)
     whole, known = torch.stack(list(pools)), torch.stack(list(labels))
     runs = torch.arange(len(models))[:, None]
+    rows_of = [_epoch_rows(label, repeats) for label in labels]
+    if len({len(rows) for rows in rows_of}) != 1:
+        raise ValueError("to repeat labelled sequences, each run must have as many of them")
     generators = [torch.Generator().manual_seed(int(seed)) for seed in seeds]
     cost = vmap(lambda state, x, y: functional_call(objectives[0], state, (x, y)))
     history = torch.zeros(epochs, 2, len(models))
