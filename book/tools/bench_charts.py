@@ -81,6 +81,20 @@ def bounds(row: Mapping[str, Any]) -> tuple[float, float]:
     return ours["min_s"] / peer["max_s"], ours["max_s"] / peer["min_s"]
 
 
+def ends(rows: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Of work that was compared with one peer at several sizes, the smallest and the largest."""
+    sizes: dict[tuple[str, str], list[float]] = {}
+    for row in rows:
+        if row["size"]:
+            sizes.setdefault((row["work"], row["peer_name"]), []).append(row["size"]["value"])
+
+    def shown(row: Mapping[str, Any]) -> bool:
+        found = sizes.get((row["work"], row["peer_name"]))
+        return found is None or row["size"]["value"] in (min(found), max(found))
+
+    return [row for row in rows if shown(row)]
+
+
 def ratios(groups: Mapping[str, Sequence[Mapping[str, Any]]], links: Mapping[str, str]) -> str:
     """Our time by the peer's, one line for each piece of work, chapter by chapter.
 

@@ -71,20 +71,20 @@ class PeerRatios(BenchDirective):
     def run(self) -> list[nodes.Node]:
         """Nodes of the drawing."""
         pages, records = self.pages(), self.records()
-        groups, links = {}, {}
+        groups, links, compared = {}, {}, []
         for name, record in records.items():
             rows = [row for row in record["rows"] if row["peer"]]
+            compared += rows
             if rows:
                 title = pages[name]["short_title"]
-                groups[title] = rows
+                groups[title] = bench_charts.ends(rows)
                 links[title] = self.env.app.builder.get_relative_uri(
                     self.env.docname, pages[name]["docname"]
                 )
         if not groups:
             return self.nothing()
-        faster = sum(row["ratio"] < 1 for rows in groups.values() for row in rows)
-        total = sum(len(rows) for rows in groups.values())
-        said = f"Of {total} comparisons, this book's code is the faster in {faster}."
+        faster = sum(row["ratio"] < 1 for row in compared)
+        said = f"Of {len(compared)} comparisons, this book's code is the faster in {faster}."
         return [self.parsed(said), self.raw(bench_charts.ratios(groups, links))]
 
 
@@ -126,12 +126,9 @@ class PeerTable(BenchDirective):
                 )
             found.append(self.parsed(f"**{self.link(name)}**", "nt-claims-title"))
             found.append(self.parsed(_made(record)))
-            found.append(self.table(head, rows, "nt-bench"))
-        older = [name for name in bench_records.older(self.folder) if name in self.pages()]
-        if older:
-            names = ", ".join(self.link(name) for name in older)
-            text = f"Measured before records had a common form, and not shown: {names}."
-            found.append(self.parsed(text))
+            count = f"{len(rows)} row{'s' * (len(rows) > 1)}"
+            found.append(self.raw(f'<details class="nt-record"><summary>{count}</summary>'))
+            found += [self.table(head, rows, "nt-bench"), self.raw("</details>")]
         return found or self.nothing()
 
 

@@ -12,7 +12,6 @@ from typing import Any
 from .console import BuildError
 
 SCHEMA = 1
-OLDER = 0  # marks a record of before the common form; no page draws it
 MISSING = "peers-missing.json"  # in the peers' environment: peer -> why pip could not install it
 TIMES = ("median_s", "min_s", "max_s", "peak_bytes")
 OTHERS = ("baseline", "repeat", "sheet")  # JSON files of the same folder that are no such records
@@ -116,15 +115,6 @@ def _target_problems(target: Mapping[str, Any]) -> list[str]:
     return found
 
 
-def older(folder: Path) -> list[str]:
-    """Names of the records that were made before there was a common form."""
-    return [
-        path.stem
-        for path in sorted(folder.glob("*.json"))
-        if json.loads(path.read_text(encoding="utf-8")).get("schema") == OLDER
-    ]
-
-
 def read(folder: Path) -> dict[str, dict[str, Any]]:
     """Every record of the common form below `folder`, by name.
 
@@ -136,8 +126,6 @@ def read(folder: Path) -> dict[str, dict[str, Any]]:
         if path.stem in OTHERS:
             continue
         record = json.loads(path.read_text(encoding="utf-8"))
-        if record.get("schema") == OLDER:
-            continue
         found = problems(record)
         if record.get("name") != path.stem:
             found.append(f"name should be {path.stem!r}")

@@ -81,10 +81,14 @@ def record() -> dict:
 
 @pytest.mark.parametrize("name", COMMITTED)
 def test_committed_record(name):
-    """Every committed record is of the common form, or marked as older than it."""
+    """Every committed record is of the common form, and a benchmark stands behind it."""
     found = json.loads((FOLDER / f"{name}.json").read_text(encoding="utf-8"))
-    assert found.get("schema") == bench_records.OLDER or bench_records.problems(found) == []
+    assert bench_records.problems(found) == []
     assert name in bench.names(LAYOUT)
+
+
+def test_every_benchmark_has_a_record():
+    assert bench.names(LAYOUT) == COMMITTED
 
 
 def test_right_record_has_no_problem(record):
@@ -123,12 +127,11 @@ def test_planted_problem_is_found(record, name):
 
 
 def test_records_are_read_by_name(record, tmp_path):
-    """Older records are named, other files are left alone, a broken record is an error."""
+    """Other files are left alone, a broken record is an error."""
     (tmp_path / "small.json").write_text(json.dumps(record))
-    (tmp_path / "old.json").write_text(json.dumps({"schema": bench_records.OLDER, "rows": "x"}))
-    (tmp_path / "baseline.json").write_text(json.dumps({"pages": {}}))
+    for name in bench_records.OTHERS:
+        (tmp_path / f"{name}.json").write_text(json.dumps({"pages": {}}))
     assert bench_records.read(tmp_path) == {"small": record}
-    assert bench_records.older(tmp_path) == ["old"]
     (tmp_path / "other.json").write_text(json.dumps(record))
     with pytest.raises(BuildError, match=r"other\.json: name should be 'other'.*NAME=other"):
         bench_records.read(tmp_path)
@@ -176,6 +179,12 @@ def test_ratio_stands_left_of_one_when_faster():
     assert soup.select_one("a")["href"] == "small.html"
     for mark in soup.select("line.nt-range"):
         assert 0 <= float(mark["x1"].rstrip("%")) < float(mark["x2"].rstrip("%")) <= 100
+
+
+def test_the_smallest_and_the_largest_size_are_marked():
+    rows = [row(1.0, 4.0, size) for size in (20, 10, 40, 30)]
+    unsized = {**row(1.0, 4.0, 10), "size": None, "work": "Merging"}
+    assert bench_charts.ends([*rows, unsized]) == [rows[1], rows[2], unsized]
 
 
 def test_curve_needs_three_sizes_and_says_its_numbers():

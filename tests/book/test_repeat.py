@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from book.tools import execute, repeat
+from book.tools import execute, records, repeat
 from book.tools.console import BuildError
 from book.tools.layout import Layout
 from book.tools.pages import discover
@@ -98,3 +98,14 @@ def test_another_checkout_is_compared_without_executing(tmp_path, monkeypatch):
     assert repeat.repeat(here, [], other=here) == []
     with pytest.raises(BuildError, match="has not been executed as it stands in .*nowhere"):
         repeat.repeat(here, [], other=Layout(tmp_path / "nowhere"))
+
+
+def test_every_page_was_executed_twice():
+    """The committed comparison covers each page with claims, and says why a number varies."""
+    here = Layout.here()
+    kept = json.loads((here.root / "benchmarks" / repeat.RECORD).read_text(encoding="utf-8"))
+    claims = records.read_claims(here)
+    assert kept.keys() == claims.keys()
+    for name, entry in kept.items():
+        assert entry["numbers"] > 0
+        assert repeat.unexplained(entry["differ"], claims[name]) == []
