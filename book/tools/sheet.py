@@ -154,6 +154,7 @@ def _write(file: Path, sheet: Mapping[str, Any]) -> None:
     ordered = {
         page: {each.name: runs[each.name] for each in CONDITIONS if each.name in runs}
         for page, runs in sorted(sheet.items())
+        if len(runs) > 1  # a page that was run in one way alone says nothing here
     }
     draft = file.with_name(file.name + ".part")
     draft.write_text(json.dumps(ordered, indent=1) + "\n", encoding="utf-8")
