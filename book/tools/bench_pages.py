@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import re
 from pathlib import Path
@@ -53,12 +54,26 @@ class BenchDirective(Directive):
         page = self.pages().get(name)
         return f"[{page['short_title']}](/{page['docname']})" if page else plain(name)
 
-    def table(self, head: list[str], rows: list[list[str]], kind: str) -> nodes.container:
-        """A table that scrolls sideways where it must."""
+    def table(
+        self, head: list[str], rows: list[list[str]], kind: str, label: str
+    ) -> list[nodes.Node]:
+        """A table that scrolls sideways where it must, by keyboard too.
+
+        Args:
+            head: titles of the columns, in MyST.
+            rows: cells of each row, in MyST.
+            kind: class of the table.
+            label: what it shows, for those who hear it.
+        """
         lines = ["````{list-table}", ":header-rows: 1", f":class: {kind}", ""]
         for row in [head, *rows]:
             lines += [f"{'  -' if index else '* -'} {cell}" for index, cell in enumerate(row)]
-        return self.parsed("\n".join([*lines, "````"]), "nt-scroll")
+        name = html.escape(label, quote=True)
+        return [
+            self.raw(f'<div class="nt-scroll" tabindex="0" role="region" aria-label="{name}">'),
+            self.parsed("\n".join([*lines, "````"])),
+            self.raw("</div>"),
+        ]
 
     def nothing(self) -> list[nodes.Node]:
         """What stands where no record is."""
@@ -128,7 +143,8 @@ class PeerTable(BenchDirective):
             found.append(self.parsed(_made(record)))
             count = f"{len(rows)} row{'s' * (len(rows) > 1)}"
             found.append(self.raw(f'<details class="nt-record"><summary>{count}</summary>'))
-            found += [self.table(head, rows, "nt-bench"), self.raw("</details>")]
+            title = f"Record of {self.pages()[name]['short_title']}"
+            found += [*self.table(head, rows, "nt-bench", title), self.raw("</details>")]
         return found or self.nothing()
 
 
@@ -173,7 +189,7 @@ class PeerTargets(BenchDirective):
             return self.nothing()
         said = f"{met} of {len(rows)} targets are met."
         head = ["Chapter", "Asked", "Measured", "", "Why it is missed"]
-        return [self.parsed(said), self.table(head, rows, "nt-bench")]
+        return [self.parsed(said), *self.table(head, rows, "nt-bench", "Speed targets")]
 
 
 class CostHistory(BenchDirective):
@@ -215,7 +231,8 @@ class CostHistory(BenchDirective):
                 f"pages were executed in {minutes:.1f} minutes."
             )
         head = ["Page", "CPU seconds before", "Now", "What changed"]
-        return [self.table(head, rows, "nt-history"), self.parsed(plain(made))]
+        table = self.table(head, rows, "nt-history", "CPU seconds before and after")
+        return [*table, self.parsed(plain(made))]
 
 
 def setup(app: Sphinx) -> None:

@@ -88,7 +88,8 @@ class SheetTable(BenchDirective):
                 )
             found.append(self.parsed(f"**{self.link(name)}**", "nt-claims-title"))
             found.append(self.parsed(_made(runs)))
-            found.append(self.table(head, rows, "nt-sheet"))
+            title = f"Claims of {pages[name]['short_title']} under other conditions"
+            found += self.table(head, rows, "nt-sheet", title)
         absent = [name for name, page in pages.items() if page["claims"] and name not in held]
         if absent:
             names = ", ".join(self.link(name) for name in absent)
@@ -137,7 +138,7 @@ class RepeatTable(BenchDirective):
             rows.append([self.link(name), *cells])
         said = f"{total - differ} of {total} numbers are the same to the last bit."
         head = ["Page", "The same", "What differs, and why", "Date"]
-        return [self.parsed(said), self.table(head, rows, "nt-repeat")]
+        return [self.parsed(said), *self.table(head, rows, "nt-repeat", "Executed twice")]
 
 
 def setup(app: Sphinx) -> None:
