@@ -33,7 +33,7 @@ _MAGIC = b"neurotutor training checkpoint, form 1\n"
 
 @runtime_checkable
 class Stateful(Protocol):
-    """What a checkpoint can keep: modules, optimisers, schedules, `RandomState`."""
+    """What a checkpoint can keep: modules, optimisers, schedules, `RandomState`, `Batches`."""
 
     def state_dict(self) -> Any:
         """Everything that the object needs to go on later."""
@@ -91,6 +91,56 @@ class RandomState:
             return str(self.generator.initial_seed())
         sequence = self.generator.bit_generator.seed_seq
         return f"{getattr(sequence, 'entropy', None)} {getattr(sequence, 'spawn_key', ())}"
+
+
+class Batches:
+    """Rows of one batch after another; every row once before any twice; a checkpoint keeps it.
+
+    What is left of a pass when no whole batch fits is not drawn.
+
+    Args:
+        n: number of rows.
+        size: of a batch.
+        generator: of the orders, of PyTorch or of NumPy; the rows come as its library's arrays.
+
+    Raises:
+        ValueError: for sizes below 1, or a batch of more than n.
+        TypeError: for another generator.
+    """
+
+    def __init__(self, n: int, size: int, generator: torch.Generator | np.random.Generator):
+        if not 1 <= size <= n:
+            raise ValueError(f"a batch of {n} rows holds 1 to {n}, got {size}: lower the size")
+        self.n, self.size = n, size
+        self.random = RandomState(generator)
+        self.order, self.start = torch.empty(0, dtype=torch.long), n
+
+    def draw(self) -> Int[torch.Tensor, " size"] | Int[np.ndarray, " size"]:
+        """The rows of the next batch."""
+        generator = self.random.generator
+        in_torch = isinstance(generator, torch.Generator)
+        if self.start + self.size > len(self.order):
+            if in_torch:
+                self.order = torch.randperm(self.n, generator=generator)
+            else:
+                self.order = torch.from_numpy(generator.permutation(self.n))
+            self.start = 0
+        self.start += self.size
+        rows = self.order[self.start - self.size : self.start]
+        return rows if in_torch else rows.numpy()
+
+    def state_dict(self) -> dict[str, Any]:
+        """The running order, the place in it, and the generator."""
+        return {"random": self.random.state_dict(), "order": self.order, "start": self.start}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on in the middle of the order that `state_dict` returned."""
+        self.random.load_state_dict(state["random"])
+        self.order, self.start = state["order"], state["start"]
+
+    def seed(self) -> str:
+        """What the orders come from: batches of other rows or another seed are another run."""
+        return f"{self.random.seed()}, {self.n} rows, batches of {self.size}"
 
 
 @dataclass(frozen=True)
@@ -330,7 +380,7 @@ def _identity(each: Any) -> dict[str, Any]:
         }
     elif isinstance(each, torch.optim.Optimizer):
         about["number of parameters"] = str([len(group["params"]) for group in each.param_groups])
-    elif isinstance(each, RandomState):
+    elif isinstance(each, RandomState | Batches):
         about["seed"] = each.seed()
     return about
 

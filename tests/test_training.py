@@ -20,7 +20,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from neurotutor.training import EarlyStop, History, RandomState, fit
+from neurotutor.training import Batches, EarlyStop, History, RandomState, fit
 
 # A run with everything that can go astray on a resume: an optimiser with moments, BatchNorm
 # buffers, dropout (PyTorch's global generator), and two generators of the run's own.
@@ -93,6 +93,52 @@ def test_resumed_run_equals_uninterrupted_run(tmp_path_factory, first, every):
     checkpoint = tmp_path_factory.mktemp("run") / "run.ckpt"
     run(first, checkpoint, checkpoint_every=every)
     assert_same(run(12, checkpoint, checkpoint_every=every), run(12))
+
+
+def generator_of(kind, seed=0):
+    torch_one = kind == "torch"
+    return torch.Generator().manual_seed(seed) if torch_one else np.random.default_rng(seed)
+
+
+@pytest.mark.parametrize("kind", ["torch", "numpy"])
+@settings(deadline=None, max_examples=20)
+@given(n=st.integers(1, 12), size=st.integers(1, 12), drawn=st.integers(0, 9))
+def test_batches_see_every_row_once_before_any_twice(kind, n, size, drawn):
+    size = min(size, n)
+    batches = Batches(n, size, generator_of(kind))
+    for _ in range(3):
+        rows = np.concatenate([np.asarray(batches.draw()) for _ in range(n // size)])
+        assert len(set(rows.tolist())) == len(rows) <= n
+    for _ in range(drawn):
+        batches.draw()
+    other = Batches(n, size, generator_of(kind))
+    other.load_state_dict(batches.state_dict())
+    for _ in range(2 * n):
+        rows = batches.draw()
+        assert isinstance(rows, torch.Tensor if kind == "torch" else np.ndarray)
+        assert rows.tolist() == other.draw().tolist()
+
+
+def test_batches_of_other_rows_are_another_run(tmp_path, unchecked):
+    def draw(n, seed=0):
+        batches = Batches(n, 2, generator_of("torch", seed))
+        fit(
+            lambda i: {"row": float(batches.draw()[0])},
+            2,
+            state={"batches": batches},
+            checkpoint=tmp_path / "run.pt",
+            progress=False,
+        )
+
+    draw(6)
+    for other in ((7,), (6, 1)):
+        with pytest.raises(ValueError, match="different run: seed of 'batches'"):
+            draw(*other)
+    for size in (0, 7):
+        with pytest.raises(ValueError, match="a batch of 6 rows holds 1 to 6"):
+            Batches(6, size, generator_of("torch"))
+    with pytest.raises(TypeError, match="wraps a torch.Generator"):
+        Batches(6, 2, np.random.RandomState(0))
 
 
 def test_finished_run_is_loaded_without_a_step(tmp_path):

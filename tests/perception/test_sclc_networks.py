@@ -1,6 +1,7 @@
 """Distillation, the networks, folded training, segmentation, costs: oracles and what must hold."""
 
 import math
+import signal
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from torch import nn
 from neurotutor.data import mnist
 from neurotutor.perception import sclc
 from neurotutor.perception.sclc import distillation, training
+from neurotutor.training import Batches
 from tests.harness import oracle, planted, relative_error
 
 
@@ -300,6 +302,35 @@ def test_five_layers_in_miniature():
     )  # fmt: skip
     assert found["gain"] == pytest.approx(found["taught"] - found["alone"])
     assert found["below_teacher"] == pytest.approx(found["teacher"] - found["taught"])
+
+
+@pytest.mark.parametrize("stop_at", [1, 4, 8])
+def test_a_stopped_comparison_goes_on_to_the_same_numbers(tmp_path, monkeypatch, stop_at):
+    """Stopped in the teacher's training (steps 0 to 2), or in those of the two students."""
+
+    def compare(folder=None):
+        return sclc.five_layers(
+            mnist.digits(), seeds=[0], n_train=150, n_test=30, n_student=100, epochs=(1, 2),
+            config=tiny(size=28, channels=(2, 2), pooled=(13,)), folder=folder,
+            teacher_config=sclc.TeacherConfig(
+                channels=(2, 2), max_pool=True, features=2, hidden=(4,)
+            ),
+        )  # fmt: skip
+
+    steps, draw = [], Batches.draw
+
+    def stops(batches):
+        if len(steps) == stop_at:
+            signal.raise_signal(signal.SIGINT)
+        steps.append(draw(batches))
+        return steps[-1]
+
+    whole = compare()
+    monkeypatch.setattr(Batches, "draw", stops)
+    with pytest.raises(KeyboardInterrupt, match="stopped after"):
+        compare(tmp_path)
+    assert compare(tmp_path) == whole
+    assert len(steps) == 3 + 2 * 4
 
 
 def test_planted_bugs_are_found():

@@ -1,6 +1,7 @@
 """Which sequences to ask about: every criterion by brute force, the oracle, the loop."""
 
 import math
+import signal
 from dataclasses import replace
 
 import numpy as np
@@ -10,6 +11,7 @@ import torch
 from neurotutor.data import skeletons
 from neurotutor.perception import sesar
 from neurotutor.perception.sesar import selection
+from neurotutor.perception.sesar import training as training_module
 from tests.harness import oracle, planted, recording, relative_error
 
 NONE = np.zeros(0, np.int64)
@@ -257,6 +259,44 @@ def test_the_loop_asks_for_its_budget(task, start):
     assert sesar.supervised_accuracy(jobs[:2], runs[:2], TINY).shape == (2,)
     with pytest.raises(ValueError, match="no job"):
         sesar.learn_actively([], TINY)
+
+
+@pytest.mark.parametrize("stop_at", [1, 3, 5])
+def test_a_stopped_loop_goes_on_to_the_same_numbers(task, tmp_path, monkeypatch, stop_at):
+    """Stopped before the first question (3 epochs), or in one of two rounds (2 epochs each)."""
+
+    config = replace(TINY, unsupervised_epochs=3, joint_epochs=2, rounds=2)
+
+    def learn(folder=None):
+        kept = folder and folder / "start.pt"
+        ((start, losses),) = sesar.pretrain(
+            [task.pool], task.n_actions, config, [0], checkpoint=kept
+        )
+        jobs = [sesar.Job(task, start, name) for name in ("kmi", "uniform")]
+        return losses, sesar.learn_actively(jobs, config, folder)
+
+    epochs, step = [], training_module.fit
+
+    def stops(one_epoch, *args, **more):
+        def epoch(i):
+            if len(epochs) == stop_at:
+                signal.raise_signal(signal.SIGINT)
+            epochs.append(i)
+            return one_epoch(i)
+
+        return step(epoch, *args, **more)
+
+    before, whole = learn()
+    monkeypatch.setattr(training_module, "fit", stops)
+    with pytest.raises(KeyboardInterrupt, match="stopped after"):
+        learn(tmp_path)
+    losses, runs = learn(tmp_path)
+    assert epochs == [0, 1, 2, 0, 1, 0, 1]
+    assert np.array_equal(losses.reconstruction, before.reconstruction)
+    for run, other in zip(runs, whole, strict=True):
+        assert np.array_equal(run.labelled, other.labelled)
+        assert np.array_equal(run.latents, other.latents)
+        assert np.array_equal(run.losses[-1].classification, other.losses[-1].classification)
 
 
 def test_reached_confusion_and_neighbours():

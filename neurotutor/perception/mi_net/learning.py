@@ -14,6 +14,7 @@ from neurotutor import training, weights
 from neurotutor.checks import as_count
 from neurotutor.data import scores
 from neurotutor.data.scores import Score
+from neurotutor.perception.mi_net.config import MiNetConfig
 from neurotutor.perception.mi_net.performance import Clips
 from neurotutor.perception.mi_net.prior import MovementPrior
 from neurotutor.perception.mi_net.quantiser import perplexity
@@ -84,7 +85,7 @@ def train_vqvae(
     model.set_scale(clips.spectra)
     model.train()
     optimiser = torch.optim.Adam(model.parameters(), config.vqvae_rate)
-    batches = _Batches(len(clips), config.batch_size, seed)
+    batches = _batches(clips, config, seed)
 
     def step(i: int) -> Mapping[str, float]:
         rows = batches.draw()
@@ -143,7 +144,7 @@ def train_prior(
     device = model.embed.weight.device
     model.train()
     optimiser = torch.optim.Adam(model.parameters(), config.prior_rate)
-    batches = _Batches(len(clips), config.batch_size, seed)
+    batches = _batches(clips, config, seed)
     generator = torch.Generator().manual_seed(seed)
     shares = torch.tensor(seen)
 
@@ -183,27 +184,9 @@ def train_prior(
     return history
 
 
-class _Batches:
-    """Rows of one batch after another; every clip once before any twice."""
-
-    def __init__(self, n: int, size: int, seed: int):
-        self.n, self.size = n, size
-        self.random = training.RandomState(np.random.default_rng([seed, 11]))
-        self.order, self.start = np.empty(0, int), n
-
-    def draw(self) -> np.ndarray:
-        if self.start + self.size > len(self.order):
-            self.order, self.start = self.random.generator.permutation(self.n), 0
-        self.start += self.size
-        return self.order[self.start - self.size : self.start]
-
-    def state_dict(self) -> dict[str, object]:
-        order = torch.from_numpy(self.order)
-        return {"random": self.random.state_dict(), "order": order, "start": self.start}
-
-    def load_state_dict(self, state: Mapping[str, object]) -> None:
-        self.random.load_state_dict(state["random"])
-        self.order, self.start = state["order"].numpy(), state["start"]
+def _batches(clips: Clips, config: MiNetConfig, seed: int) -> training.Batches:
+    size = min(config.batch_size, len(clips))
+    return training.Batches(len(clips), size, np.random.default_rng([seed, 11]))
 
 
 def save_weights(model: nn.Module, name: str, made: Mapping[str, object], folder: Path = WEIGHTS):

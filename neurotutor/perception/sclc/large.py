@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import torch
 from torch import nn
@@ -11,6 +12,7 @@ from torch import nn
 from neurotutor.data.mnist import Images
 from neurotutor.perception.sclc.networks import SclcConfig, Teacher, TeacherConfig
 from neurotutor.perception.sclc.training import accuracy, predict, prepare, student, train
+from neurotutor.training import History
 
 LARGE_TEACHER = TeacherConfig(
     in_channels=1,
@@ -32,6 +34,7 @@ def five_layers(
     epochs: tuple[int, int] = (10, 40),
     config: SclcConfig | None = None,
     teacher_config: TeacherConfig = LARGE_TEACHER,
+    folder: Path | None = None,
 ) -> dict[str, float]:
     """Compare the published student alone, the same with a teacher, and that teacher.
 
@@ -48,9 +51,13 @@ def five_layers(
         epochs: of the teacher, and of the students.
         config: of the student; default: published sizes, one channel, sliding, no dropout.
         teacher_config: of the teacher.
+        folder: for checkpoints; a comparison that was stopped goes on. `None` saves nothing.
 
     Returns:
         Accuracies in per cent: `alone`, `taught`, `teacher`; `gain` and `below_teacher` in points.
+
+    Raises:
+        KeyboardInterrupt: if Ctrl-C stopped a training; half-trained networks are not compared.
     """
     config = config or replace(SclcConfig(), in_channels=1, spatial=True, dropout=0.0)
     split = prepare(images, n_train=n_train, n_test=n_test, side=config.size)
@@ -59,13 +66,14 @@ def five_layers(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         teacher: nn.Module = Teacher(teacher_config).to(device)
-    train(teacher, x, labels, epochs=epochs[0], rate=1e-3)
+    checkpoint = None if folder is None else folder / "teacher.pt"
+    _whole(train(teacher, x, labels, epochs=epochs[0], rate=1e-3, checkpoint=checkpoint))
     advice = predict(teacher, x[:n_student])
     scores: dict[str, list[float]] = {"alone": [], "taught": []}
     for seed in seeds:
         for name, guide in (("alone", None), ("taught", advice)):
             model = student(config, seed).to(device)
-            train(
+            history = train(
                 model,
                 x[:n_student],
                 labels[:n_student],
@@ -73,10 +81,17 @@ def five_layers(
                 teacher_logits=guide,
                 rate=1e-3,
                 seed=seed,
+                checkpoint=None if folder is None else folder / f"{name} {seed}.pt",
             )
+            _whole(history)
             scores[name].append(100 * accuracy(model, test, test_labels))
     result = {name: sum(values) / len(values) for name, values in scores.items()}
     result["teacher"] = 100 * accuracy(teacher, test, test_labels)
     result["gain"] = result["taught"] - result["alone"]
     result["below_teacher"] = result["teacher"] - result["taught"]
     return result
+
+
+def _whole(history: History) -> None:
+    if history.interrupted:
+        raise KeyboardInterrupt(f"stopped after {len(history.steps)} steps")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -13,7 +14,7 @@ from neurotutor.checks import as_count, as_positive
 from neurotutor.data.mnist import Images
 from neurotutor.perception.sclc.distillation import distillation_loss
 from neurotutor.perception.sclc.networks import SCLC, SclcConfig
-from neurotutor.training import History, fit
+from neurotutor.training import Batches, History, fit
 
 MOST_MAPS = 1000  # of a folded picture: two layers of 5 x 5 kernels stay below it
 
@@ -198,6 +199,7 @@ def train(
     rate: float = 2e-3,
     seed: int = 0,
     folded: Folded | None = None,
+    checkpoint: Path | None = None,
     progress: bool = False,
 ) -> History:
     """Train a classifier, with a teacher or without, by Adam with a rate that falls as a cosine.
@@ -215,6 +217,7 @@ def train(
         rate: the first learning rate.
         seed: of the order of the pictures.
         folded: what `fold(model, images)` made: the same training, faster.
+        checkpoint: file to save to, and to go on from; `None` saves nothing.
         progress: show a bar.
 
     Returns:
@@ -230,20 +233,14 @@ def train(
             raise ValueError(f"{name} are for {len(value)} pictures, {len(images)} came")
     as_positive("rate", rate)
     batch_size = min(as_count("batch_size", batch_size, smallest=2), len(images))
-    per_epoch = len(images) // batch_size
-    n_steps = as_count("epochs", epochs) * per_epoch
-    generator = torch.Generator().manual_seed(seed)
+    n_steps = as_count("epochs", epochs) * (len(images) // batch_size)
+    batches = Batches(len(images), batch_size, torch.Generator().manual_seed(seed))
     real = not any(parameter.is_complex() for parameter in model.parameters())
     optimiser = torch.optim.Adam(model.parameters(), lr=rate, fused=real)  # fused: real ones only
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, n_steps)
-    order = torch.empty(0, dtype=torch.long)
 
-    def step(index: int) -> dict[str, float]:
-        nonlocal order
-        place = index % per_epoch
-        if place == 0:
-            order = torch.randperm(len(images), generator=generator)
-        rows = order[place * batch_size : (place + 1) * batch_size]
+    def step(_: int) -> dict[str, float]:
+        rows = batches.draw()
         logits = model(images[rows]) if folded is None else folded_logits(model, folded[rows])
         right = None if labels is None else labels[rows]
         if teacher_logits is None:
@@ -257,7 +254,18 @@ def train(
         return {"loss": loss.item()}
 
     model.train()
-    history = fit(step, n_steps, progress=progress)
+    history = fit(
+        step,
+        n_steps,
+        state={
+            "model": model,
+            "optimiser": optimiser,
+            "schedule": schedule,
+            "batches": batches,
+        },
+        checkpoint=checkpoint,
+        progress=progress,
+    )
     model.eval()
     return history
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -112,7 +113,9 @@ class Run:
         return np.concatenate(self.answers)
 
 
-def learn_actively(jobs: Sequence[Job], config: SesarConfig) -> list[Run]:
+def learn_actively(
+    jobs: Sequence[Job], config: SesarConfig, folder: Path | None = None
+) -> list[Run]:
     """Run the loop for several jobs side by side; none of them knows of the others.
 
     In every round each run looks at the latents of its pool, chooses, asks, and goes on training
@@ -121,6 +124,8 @@ def learn_actively(jobs: Sequence[Job], config: SesarConfig) -> list[Run]:
     Args:
         jobs: tasks of one shape with networks of one shape; the networks are copied.
         config: rounds, questions in a round, epochs, weight of classification.
+        folder: for a checkpoint of each round, from which an interrupted loop goes on; `None`
+            keeps none.
 
     Returns:
         A run for each job.
@@ -161,6 +166,7 @@ def learn_actively(jobs: Sequence[Job], config: SesarConfig) -> list[Run]:
             config=config,
             seeds=[1000 * job.seed + round_ for job in jobs],
             repeats=config.repeats,
+            checkpoint=None if folder is None else folder / f"round {round_}.pt",
         )
         for job, run, loss in zip(jobs, runs, losses, strict=True):
             run.losses.append(loss)

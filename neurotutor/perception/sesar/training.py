@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -13,6 +14,7 @@ from torch.func import functional_call, stack_module_state, vmap
 from torch.nn import functional
 
 from neurotutor.checks import as_count, as_positive
+from neurotutor.training import RandomState, fit
 
 from .config import SesarConfig
 from .losses import UNLABELLED, classification_loss, joint_loss, reconstruction_loss
@@ -55,6 +57,7 @@ def train_side_by_side(
     config: SesarConfig,
     seeds: Sequence[int],
     repeats: int = 1,
+    checkpoint: Path | None = None,
 ) -> list[Losses]:
     """Train independent networks of one shape in lockstep; the models are changed in place.
 
@@ -70,6 +73,7 @@ def train_side_by_side(
         config: batch size, learning rate, clipping.
         seeds: of the order of the batches of each run.
         repeats: how often a labelled sequence stands in an epoch; 1 is the official code.
+        checkpoint: file to save to, and to go on from; `None` saves nothing.
 
     Returns:
         The losses of each run.
@@ -77,6 +81,7 @@ def train_side_by_side(
     Raises:
         ValueError: if numbers of runs or shapes disagree, if `alpha` is outside 0..1, or if
             labelled ones are repeated and not as many in each run.
+        KeyboardInterrupt: if Ctrl-C stopped the training; the models are as they were.
     """
     if not len(models) == len(pools) == len(labels) == len(seeds) > 0:
         raise ValueError("models, pools, labels and seeds must be as many as there are runs")
@@ -90,6 +95,8 @@ def train_side_by_side(
         raise ValueError(f"pools and labels must have one shape in all runs, got {shapes}")
     objectives = [_Objective(model, alpha) for model in models]
     values, _ = stack_module_state(objectives)
+    stack = nn.ParameterList(values.values())
+    values = dict(zip(values, stack, strict=True))
     frozen = {name for name, value in objectives[0].named_parameters() if not value.requires_grad}
     free = [value for name, value in values.items() if name not in frozen]
     for name, value in values.items():
@@ -102,8 +109,8 @@ def train_side_by_side(
         raise ValueError("to repeat labelled sequences, each run must have as many of them")
     generators = [torch.Generator().manual_seed(int(seed)) for seed in seeds]
     cost = vmap(lambda state, x, y: functional_call(objectives[0], state, (x, y)))
-    history = torch.zeros(epochs, 2, len(models))
-    for epoch in range(epochs):
+
+    def step(_: int) -> dict[str, float]:
         orders = torch.stack(
             [
                 rows[torch.randperm(len(rows), generator=each)]
@@ -111,19 +118,37 @@ def train_side_by_side(
             ]
         )
         batches = orders.split(config.batch, dim=1)
+        means = torch.zeros(2, len(models))
         for rows in batches:
             loss, redrawn, named = cost(values, whole[runs, rows], known[runs, rows])
             optimiser.zero_grad()
             loss.sum().backward()
             _clip(free, config.clip)
             optimiser.step()
-            history[epoch] += torch.stack([redrawn, named]).detach().cpu() / len(batches)
+            means += torch.stack([redrawn, named]).detach().cpu() / len(batches)
+        return {
+            f"{name} {run}": value
+            for name, row in zip(("reconstruction", "classification"), means, strict=True)
+            for run, value in enumerate(row.tolist())
+        }
+
+    orders_from = {f"order {run}": RandomState(each) for run, each in enumerate(generators)}
+    history = fit(
+        step,
+        epochs,
+        state={"networks": stack, "optimiser": optimiser, **orders_from},
+        checkpoint=checkpoint,
+        checkpoint_every=5,
+        progress=False,
+    )
+    if history.interrupted:
+        raise KeyboardInterrupt(f"stopped after {len(history.steps)} of {epochs} epochs")
     with torch.no_grad():
         for run, objective in enumerate(objectives):
             for name, value in objective.named_parameters():
                 value.copy_(values[name][run])
     return [
-        Losses(history[:, 0, run].double().numpy(), history[:, 1, run].double().numpy())
+        Losses(history.metrics[f"reconstruction {run}"], history.metrics[f"classification {run}"])
         for run in range(len(models))
     ]
 
@@ -148,6 +173,7 @@ def pretrain(
     n_actions: int,
     config: SesarConfig,
     seeds: Sequence[int],
+    checkpoint: Path | None = None,
 ) -> list[tuple[SESAR, Losses]]:
     """New networks that have learned to redraw their pool; no label is used.
 
@@ -156,6 +182,7 @@ def pretrain(
         n_actions: classes of the classifier, which stays as it is drawn.
         config: everything else.
         seeds: of the weights and the batches of each.
+        checkpoint: file to save to, and to go on from; `None` saves nothing.
 
     Returns:
         For each pool the network and its losses.
@@ -172,6 +199,7 @@ def pretrain(
         epochs=config.unsupervised_epochs,
         config=config,
         seeds=seeds,
+        checkpoint=checkpoint,
     )
     return list(zip(models, losses, strict=True))
 
