@@ -69,6 +69,15 @@ def main(arguments: list[str] | None = None) -> int:
     except BuildError as error:
         say(f"error: {error}", error=True)
         return 1
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] in ("", "book", "neurotutor"):
+            raise
+        say(
+            f"error: {error.name} is not installed in the Python that runs this, {sys.executable}; "
+            "run `make book` once, and then this command with .venv/bin/python",
+            error=True,
+        )
+        return 1
     except KeyboardInterrupt:
         say("interrupted; what was finished is kept", error=True)
         return 130

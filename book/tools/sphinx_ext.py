@@ -248,7 +248,7 @@ class CostTable(Directive):
                     duration(cost["wall_seconds"]),
                     memory(cost["peak_bytes"]),
                     cost["scale"],
-                    cost["device"] or "CPU",
+                    cost["device"] or "cpu",
                 ]
                 if cost
                 else ["not run yet", "", "", ""]

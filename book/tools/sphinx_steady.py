@@ -12,6 +12,8 @@ from sphinx.application import Sphinx
 from . import repeat, sheet
 from .bench_pages import BenchDirective, plain
 
+HEAD = ["Claim", "As it stands [smallest, largest]", "Met", "On two threads"]
+MARK = "&#10007; "  # before the count of a claim that is not steady
 _LEVEL = 1e-6  # relative difference that counts as none: the sheet keeps six digits
 
 
@@ -37,7 +39,7 @@ def on_two_threads(runs: Mapping[str, Any], claim: str) -> str:
     one = runs[sheet.PLAIN.name]["claims"][claim]
     two = runs[sheet.THREADS.name]["claims"].get(claim, {"verdict": "not recorded", "values": {}})
     if one["verdict"] != two["verdict"]:
-        return f"&#10007; {two['verdict']}"
+        return f"{MARK}{two['verdict']}"
     changes = [
         abs(two["values"][check] - value) / max(abs(value), abs(two["values"][check]))
         for check, value in one["values"].items()
@@ -62,39 +64,52 @@ class SheetTable(BenchDirective):
         held = {name: held[name] for name in pages if name in held}
         if not held:
             return [self.parsed("No page was run under other conditions yet.")]
-        every = [(runs, claim) for runs in held.values() for claim in _claims(runs)]
-        same = sum(steady(runs, claim) for runs, claim in every)
-        said = (
-            f"{same} of {len(every)} claims have one verdict under every set of seeds and on two "
-            "threads. The others are marked."
-        )
-        found: list[nodes.Node] = [self.parsed(said)]
-        head = ["Claim", "As it stands [smallest, largest]", "Met", "On two threads"]
+        found: list[nodes.Node] = []
+        marked, total = [], 0
         for name, runs in held.items():
-            known = {claim["id"]: claim for claim in pages[name]["claims"]}
-            rows = []
-            for claim in _claims(runs):
-                entry = known.get(claim, {"sentence": claim, "checks": []})
-                labels = {each["name"]: each["label"] for each in entry["checks"]}
-                count, of = sheet.met(runs, claim)
-                mark = "" if steady(runs, claim) else "&#10007; "
-                rows.append(
-                    [
-                        plain(entry["sentence"]),
-                        "<br>".join(plain(each) for each in spans(runs, claim, labels)),
-                        f"{mark}{count} of {of}",
-                        on_two_threads(runs, claim),
-                    ]
-                )
+            rows = self._rows(name, runs)
+            shaky = [row for row in rows if row[2].startswith(MARK)]
+            marked += [[f"{self.link(name)}: {row[0]}", *row[1:]] for row in shaky]
+            total += len(rows)
             found.append(self.parsed(f"**{self.link(name)}**", "nt-claims-title"))
             found.append(self.parsed(_made(runs)))
+            count = f"{len(rows)} claims"
+            count += f", {len(shaky)} of them marked" if shaky else ", all steady"
+            found.append(self.raw(f'<details class="nt-record"><summary>{count}</summary>'))
             title = f"Claims of {pages[name]['short_title']} under other conditions"
-            found += self.table(head, rows, "nt-sheet", title)
+            found += [*self.table(HEAD, rows, "nt-sheet", title), self.raw("</details>")]
+        said = (
+            f"{total - len(marked)} of {total} claims have one verdict under every set of seeds "
+            "and on two threads."
+        )
+        if marked:
+            above = self.table(HEAD, marked, "nt-sheet", "Claims that depend on the draw")
+            found = [self.parsed(f"{said} These do not:"), *above, *found]
+        else:
+            found = [self.parsed(said), *found]
         absent = [name for name, page in pages.items() if page["claims"] and name not in held]
         if absent:
             names = ", ".join(self.link(name) for name in absent)
             found.append(self.parsed(f"Not run under other conditions yet: {names}."))
         return found
+
+    def _rows(self, name: str, runs: Mapping[str, Any]) -> list[list[str]]:
+        known = {claim["id"]: claim for claim in self.pages()[name]["claims"]}
+        rows = []
+        for claim in _claims(runs):
+            entry = known.get(claim, {"sentence": claim, "checks": []})
+            labels = {each["name"]: each["label"] for each in entry["checks"]}
+            count, of = sheet.met(runs, claim)
+            mark = "" if steady(runs, claim) else MARK
+            rows.append(
+                [
+                    plain(entry["sentence"]),
+                    "<br>".join(plain(each) for each in spans(runs, claim, labels)),
+                    f"{mark}{count} of {of}",
+                    on_two_threads(runs, claim),
+                ]
+            )
+        return rows
 
 
 def _claims(runs: Mapping[str, Any]) -> list[str]:

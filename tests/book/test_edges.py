@@ -209,3 +209,20 @@ def test_what_is_published_is_whole_or_not_at_all(broken_npm, command):
     with pytest.raises(BuildError, match="npm could not fetch"):
         command(broken_npm)
     assert not broken_npm.html.exists()
+
+
+@pytest.mark.parametrize("command", ["lint", "bench"])
+def test_a_python_without_the_libraries_says_which_one_to_run(command):
+    """As when the environment is not active: no traceback, but what to do."""
+    env = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    done = subprocess.run(
+        [sys.executable, "-S", "-m", "book.tools", command],
+        cwd=Layout.here().root,
+        env=env,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 1
+    assert "is not installed in the Python that runs this" in done.stderr
+    assert ".venv/bin/python" in done.stderr
+    assert "Traceback" not in done.stderr
