@@ -1,9 +1,15 @@
-"""Cost of PC against causal-learn: `python -m benchmarks.causal_connectome`.
+"""Cost of PC against causal-learn, of Granger causality against nitime.
+
+Run by `python -m benchmarks.causal_connectome`.
 
 Workload: raw rows of a VAR(1) series (`autoregressive(p, 1000)`, seed 7), Fisher's z at level 0.05.
 Both sides run in this process on as many threads as OMP_NUM_THREADS says. No time is printed
 unless the two skeletons are equal. The peer stops at 50 neurons; the cost curve of our own goes on
 to 200. Required: 20 times faster at 20 and 50 neurons.
+
+nitime, where it is installed, measures the Granger causality of every pair over frequencies. Its
+mean over them is the logarithm of the ratio of residual variances that the package reports (Geweke,
+1982), up to the lags that either side keeps.
 """
 
 from __future__ import annotations
@@ -19,6 +25,7 @@ from neurotutor.connectomes import causal_connectome as cc
 REQUIRED_RATIO = 20.0
 ALPHA = 0.05
 SEED = 7
+LAGS = 3
 
 
 def peer_skeleton(data: np.ndarray) -> np.ndarray:
@@ -26,6 +33,49 @@ def peer_skeleton(data: np.ndarray) -> np.ndarray:
     from causallearn.search.ConstraintBased.PC import pc
 
     return pc(data, ALPHA, show_progress=False).G.graph != 0
+
+
+def peer_granger(data: np.ndarray, order: int) -> np.ndarray | None:
+    """Strengths [i, j] of i -> j by nitime, pair by pair; None where it is not installed."""
+    try:
+        from nitime.analysis import GrangerAnalyzer
+        from nitime.timeseries import TimeSeries
+    except ImportError:
+        return None
+    found = GrangerAnalyzer(TimeSeries(data.T, sampling_interval=1), order=order, n_freqs=256)
+    # Each holds the pairs of one triangle, NaN elsewhere.
+    forth, back = found.causality_xy, found.causality_yx
+    return np.nan_to_num(forth.mean(axis=-1)) + np.nan_to_num(back.mean(axis=-1)).T
+
+
+def granger_rows(series: dict[int, np.ndarray], repeats: int) -> list[dict]:
+    """Granger causality of all pairs, here and in nitime."""
+    rows = []
+    for p, data in series.items():
+        theirs = peer_granger(data, LAGS)
+        if theirs is None:
+            return []
+        off = np.abs(theirs - cc.granger(data, LAGS, conditional=False).strength)
+        np.fill_diagonal(off, 0)
+        agreed = common.agreement("largest difference of the strengths", float(off.max()), 0.01)
+        times = common.interleave(
+            {
+                "ours": lambda x=data: cc.granger(x, LAGS, conditional=False),
+                "theirs": lambda x=data: peer_granger(x, LAGS),
+            },
+            repeats,
+        )
+        rows.append(
+            common.row(
+                f"Granger causality of all pairs, {LAGS} lags",
+                times["ours"],
+                times["theirs"],
+                peer_name="nitime",
+                agreement=agreed,
+                size=("neurons", p),
+            )
+        )
+    return rows
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -69,6 +119,7 @@ def main(arguments: list[str] | None = None) -> int:
         for row in rows
         if row["peer"] and row["size"]["value"] >= 20
     ]
+    rows += granger_rows({p: series[p] for p in options.peer_sizes}, options.repeats)
     record = common.record(
         "causal_connectome",
         rows,
@@ -76,7 +127,7 @@ def main(arguments: list[str] | None = None) -> int:
         repeats=options.repeats,
         seeds=[SEED],
         packages=["scipy"],
-        peers=["causal-learn"],
+        peers=["causal-learn", "nitime"],
         details={"samples": options.samples, "alpha": ALPHA, "counts": counts},
     )
     return common.finish(record, options.out)

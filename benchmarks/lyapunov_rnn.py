@@ -4,8 +4,12 @@ The workload is that of the published code: LSTM of 64 units, one-hot inputs of 
 500 steps, exponents of the hidden block, float32, one thread. The rival builds every Jacobian from
 diagonal matrices; it is written here from a description of the published code, and is leaner than
 that. The published code itself has no licence and is not run: its 3.7 s for 500 steps were measured
-on an idle core elsewhere, and the targets refer to them. No time is printed unless the rival and
-the package give the same exponents.
+on an idle core elsewhere, and the targets refer to them.
+
+pynamicalsys, where it is installed, has no gated cells and no inputs. It follows a random tanh
+network without inputs and Lorenz' system, one start after another; the package takes all starts at
+once. Its compilation, some seconds, is left out of its time. No time is printed unless the rivals
+and the package give the same exponents.
 """
 
 from __future__ import annotations
@@ -13,7 +17,9 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable
+from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -31,6 +37,9 @@ WORK = {
     "tanh_64": "tanh network of 64 units",
     "gru_64": "GRU of 64 units",
 }
+PEER = "pynamicalsys"
+LORENZ = (10.0, 28.0, 8 / 3)  # sigma, rho, beta
+LORENZ_DT = 0.01
 
 
 def workload(kind: str, n: int, steps: int, dtype: torch.dtype) -> tuple[lyap.Cell, Tensor]:
@@ -68,10 +77,111 @@ def ours(kind: str, n: int, steps: int, **options) -> Callable[[], object]:
     return lambda: lyapunov_spectrum(cell, inputs=x, keep_history=False, **options)
 
 
+def pynamicalsys_network(cell: lyap.Cell) -> Any | None:
+    """A tanh network without inputs, for the peer; None where it is not installed."""
+    try:
+        from numba import njit
+        from pynamicalsys import DiscreteDynamicalSystem
+    except ImportError:
+        return None
+    weights = cell.recurrent_weights.numpy().copy()
+
+    @njit
+    def step(u, _):
+        return np.tanh(weights @ u)
+
+    @njit
+    def jacobian(u, _, *__):
+        return (1 - np.tanh(weights @ u) ** 2).reshape(-1, 1) * weights
+
+    return DiscreteDynamicalSystem(
+        mapping=step,
+        jacobian=jacobian,
+        system_dimension=len(weights),
+        parameters=[0.0],
+        number_of_parameters=1,
+    )
+
+
+def beside_pynamicalsys(counts: list[int], steps: int, repeats: int) -> list[dict]:
+    """Rows of a network without inputs and of Lorenz' system, from one and from many starts."""
+    cell = lyap.gaussian(64, 2.0, seed=0)
+    peer = pynamicalsys_network(cell)
+    if peer is None:
+        return []
+    from pynamicalsys import ContinuousDynamicalSystem
+
+    drawn = np.random.default_rng(0)
+    starts = torch.from_numpy(0.1 * drawn.standard_normal((max(counts), 64)))
+
+    # The peer looks at the Jacobian after its first step.
+    def network(n: int, n_steps: int) -> np.ndarray:
+        found = lyapunov_spectrum(cell, starts[:n], n_steps=n_steps, warmup=1, keep_history=False)
+        return found.per_sequence.numpy()
+
+    def their_network(n: int, n_steps: int) -> np.ndarray:
+        return np.array([peer.lyapunov(u, n_steps, method="QR_HH") for u in starts[:n].numpy()])
+
+    # On a short stretch, before chaos has made rounding visible: the frames of the two are not the
+    # same, so single exponents still differ, but their sum may not.
+    gap = np.abs(network(2, 100).sum(1) - their_network(2, 100).sum(1)).max()
+    same_sum = common.agreement("difference of the sum of the exponents", float(gap), 1e-6)
+
+    flow = lyap.runge_kutta(lyap.lorenz(*LORENZ), LORENZ_DT)
+    system = ContinuousDynamicalSystem(model="lorenz system")
+    system.integrator("rk4", time_step=LORENZ_DT)
+    begin = torch.from_numpy(drawn.standard_normal((max(counts), 3))) + torch.tensor([1.0, 1, 20])
+
+    def lorenz(n: int, time: int) -> np.ndarray:
+        found = lyapunov_spectrum(
+            flow,
+            begin[:n],
+            n_steps=round((time - 20) / LORENZ_DT),
+            warmup=round(20 / LORENZ_DT),
+            dt=LORENZ_DT,
+            keep_history=False,
+        )
+        return found.exponents.numpy()
+
+    def their_lorenz(n: int, time: int) -> np.ndarray:
+        found = [
+            system.lyapunov(u, time, parameters=LORENZ, transient_time=20)
+            for u in begin[:n].numpy()
+        ]
+        return np.mean(found, axis=0)
+
+    few = min(10, max(counts))
+    gap = np.abs(lorenz(few, 220) - their_lorenz(few, 220)).max()
+    close = common.agreement(f"largest difference of the means of {few} starts", float(gap), 0.02)
+    rows = []
+    for text, ours, theirs, length, agreed in (
+        ("tanh network of 64 units without inputs", network, their_network, steps, same_sum),
+        ("Lorenz' system, 100 units of time", lorenz, their_lorenz, 120, close),
+    ):
+        for n in counts:
+            both = {
+                "ours": lambda n=n, call=ours, length=length: call(n, length),
+                "theirs": lambda n=n, call=theirs, length=length: call(n, length),
+            }
+            times = common.interleave(both, repeats)
+            rows.append(
+                common.row(
+                    text,
+                    times["ours"],
+                    times["theirs"],
+                    peer_name=PEER,
+                    agreement=agreed,
+                    size=("starts", n),
+                )
+            )
+    return rows
+
+
 def main(arguments: list[str] | None = None) -> int:
     def more(parser: argparse.ArgumentParser) -> None:
         parser.add_argument("--steps", type=int, default=500)
         parser.add_argument("--largest", type=int, default=256, help="units of the cost curve")
+        parser.add_argument("--starts", type=int, nargs="+", default=[1, 10, 100])
 
     options = common.options(__doc__, "lyapunov_rnn", arguments, repeats=5, extend=more)
     torch.set_num_threads(1)
@@ -125,6 +235,7 @@ def main(arguments: list[str] | None = None) -> int:
         )
         for k in (1, 8, 16, 32, 64, 128)
     ]
+    rows += beside_pynamicalsys(options.starts, steps, max(1, repeats // 2))
     published = PUBLISHED_S["lstm"] * steps / 500
     targets = [
         common.target(
@@ -171,7 +282,8 @@ def main(arguments: list[str] | None = None) -> int:
         targets,
         repeats=repeats,
         seeds=[0],
-        packages=["torch"],
+        packages=["torch", "numba"],
+        peers=[PEER],
         details={"steps": steps, "published_s": PUBLISHED_S},
     )
     return common.finish(record, options.out)
