@@ -147,7 +147,8 @@ class RepeatTable(BenchDirective):
         rows = []
         for name, each in held.items():
             reasons = {claim["id"]: claim.get("varies", "") for claim in pages[name]["claims"]}
-            why = [f"{wrong}: {reasons.get(wrong.partition('.')[0])}" for wrong in each["differ"]]
+            claims = dict.fromkeys(wrong.partition(".")[0] for wrong in each["differ"])
+            why = [f"{claim}: {reasons.get(claim)}" for claim in claims]
             same = each["numbers"] - len(each["differ"])
             cells = [f"{same} of {each['numbers']}", "<br>".join(map(plain, why)), each["date"]]
             rows.append([self.link(name), *cells])

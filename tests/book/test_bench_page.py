@@ -47,7 +47,7 @@ def test_missed_targets_say_why(soup, records):
     shown = [row for row in soup.select("table.nt-bench tbody tr") if "✗" in row.get_text()]
     assert len(shown) == len(missed)
     assert {row.find_all("td")[-1].get_text(" ", strip=True) for row in shown} == {
-        target["why"] for target in missed
+        f"✗ missed. {target['why']}" for target in missed
     }
 
 
