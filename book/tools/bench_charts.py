@@ -139,7 +139,10 @@ def _ratio_line(row: Mapping[str, Any], scale: LogScale) -> str:
 def with_size(row: Mapping[str, Any]) -> str:
     """The work of a row, with its size."""
     grows = row["size"]
-    return row["work"] + (f", {grows['value']:,g} {grows['what']}" if grows else "")
+    if not grows:
+        return row["work"]
+    what = grows["what"].removesuffix("s") if grows["value"] == 1 else grows["what"]
+    return f"{row['work']}, {grows['value']:,g} {what}"
 
 
 def curves(rows: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]]:

@@ -181,6 +181,12 @@ def test_ratio_stands_left_of_one_when_faster():
         assert 0 <= float(mark["x1"].rstrip("%")) < float(mark["x2"].rstrip("%")) <= 100
 
 
+def test_one_of_a_kind_is_singular():
+    sizes = [None, {"what": "starts", "value": 1}, {"what": "starts", "value": 2000}]
+    texts = [bench_charts.with_size({"work": "Work", "size": size}) for size in sizes]
+    assert texts == ["Work", "Work, 1 start", "Work, 2,000 starts"]
+
+
 def test_the_smallest_and_the_largest_size_are_marked():
     rows = [row(1.0, 4.0, size) for size in (20, 10, 40, 30)]
     unsized = {**row(1.0, 4.0, 10), "size": None, "work": "Merging"}
